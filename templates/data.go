@@ -1,0 +1,151 @@
+package templates
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Review is the data of a review prompt.
+type Review struct {
+	// Channel, Sender and ReplyAs are the watch's channel, who wrote the
+	// packets, and the name the review is posted under.
+	Channel, Sender, ReplyAs string
+	// Packets are what is to be reviewed, oldest first, at least one.
+	Packets []Packet
+	// Boundary marks where packets begin and end; see NewBoundary.
+	Boundary string
+	// PacketFile is the absolute path of a file that holds the packets because
+	// they are too large for a prompt, "" when they are in the prompt.
+	PacketFile string
+	// Round counts the reviews of the same piece of work, from 1; 0 when it is
+	// not known.
+	Round int
+	// Repo is the absolute path of the working directory. Branch and Commit
+	// are what it has checked out, "" when it is no repository.
+	Repo, Branch, Commit string
+	// Resumed says that this Codex thread has reviewed earlier packets.
+	Resumed bool
+	// CanWrite says that the sandbox lets commands change files.
+	CanWrite bool
+}
+
+// Packet is one message to be reviewed.
+type Packet struct {
+	ID int64
+	// TS is when it was posted, as text for a reader.
+	TS   string
+	Text string
+}
+
+// Newest returns the id of the last packet: the one a reply goes to.
+func (r Review) Newest() int64 {
+	if len(r.Packets) == 0 {
+		return 0
+	}
+	return r.Packets[len(r.Packets)-1].ID
+}
+
+// Since returns the cursor from which a fetch returns all the packets.
+func (r Review) Since() int64 {
+	if len(r.Packets) == 0 {
+		return 0
+	}
+	return r.Packets[0].ID - 1
+}
+
+// IDs returns the ids of the packets as "#41, #42".
+func (r Review) IDs() string {
+	ids := make([]string, len(r.Packets))
+	for i, p := range r.Packets {
+		ids[i] = fmt.Sprintf("#%d", p.ID)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// IDList returns the ids of the packets as a JSON list.
+func (r Review) IDList() string {
+	return "[" + strings.ReplaceAll(r.IDs(), "#", "") + "]"
+}
+
+func (r Review) check() error {
+	if len(r.Packets) == 0 {
+		return errors.New("there is no packet to review")
+	}
+	texts := make([]string, len(r.Packets))
+	for i, p := range r.Packets {
+		texts[i] = p.Text
+	}
+	return checkBoundary(r.Boundary, texts...)
+}
+
+// Reask is the data of the prompt that follows a bad answer.
+type Reask struct {
+	// Problems are what was wrong, one line each.
+	Problems []string
+	// Answer is the bad answer and Review what it was about. They are set when
+	// the prompt goes to a fresh thread, which has seen neither.
+	Answer string
+	Review *Review
+	// Boundary bounds Answer; see NewBoundary.
+	Boundary string
+}
+
+func (r Reask) check() error {
+	if len(r.Problems) == 0 {
+		return errors.New("there is no problem to tell of")
+	}
+	if r.Review == nil {
+		return nil
+	}
+	if err := r.Review.check(); err != nil {
+		return err
+	}
+	return checkBoundary(r.Boundary, r.Answer)
+}
+
+// Summary is the data of the prompt that ends a thread which has grown too
+// long.
+type Summary struct {
+	Channel string
+	// Rounds is how many reviews the thread has made.
+	Rounds int
+}
+
+// NewBoundary returns a line that cannot be guessed and is in none of texts.
+func NewBoundary(texts ...string) string {
+	for {
+		if b := "packet-" + rand.Text(); checkBoundary(b, texts...) == nil {
+			return b
+		}
+	}
+}
+
+func checkBoundary(boundary string, texts ...string) error {
+	if len(boundary) < 16 {
+		return errors.New("the boundary is too short to be unguessable")
+	}
+	for _, t := range texts {
+		if strings.Contains(t, boundary) {
+			return errors.New("the boundary occurs in the text it should bound")
+		}
+	}
+	return nil
+}
+
+// sample is data that a template can be tried with.
+func sample(name string) any {
+	r := Review{
+		Channel: "proj-x", Sender: "claude", ReplyAs: "codex",
+		Packets:  []Packet{{ID: 41, TS: "2026-01-02 15:04:05 UTC", Text: "Summary: an example"}},
+		Boundary: NewBoundary(), Round: 1, Repo: "/repo", Branch: "main", Commit: "0123abc",
+	}
+	switch name {
+	case NameReask:
+		return Reask{Problems: []string{"verdict: is missing"}, Answer: "{}", Review: &r, Boundary: NewBoundary()}
+	case NameSummary:
+		return Summary{Channel: r.Channel, Rounds: 1}
+	}
+	return r
+}
