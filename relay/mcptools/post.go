@@ -1,0 +1,60 @@
+package mcptools
+
+import (
+	"context"
+
+	"autoreview/relay"
+)
+
+type posted struct {
+	OK        bool   `json:"ok"`
+	Posted    int64  `json:"posted"`
+	Duplicate bool   `json:"duplicate,omitempty"`
+	Warning   string `json:"warning,omitempty"`
+}
+
+func (t *tools) post(ctx context.Context, c call) (any, error) {
+	d := relay.Draft{
+		Target:  c.args.text("target"),
+		Sender:  c.args.text("sender"),
+		Text:    c.args.text("text"),
+		Kind:    relay.Kind(c.args.text("kind")),
+		ReplyTo: c.args.whole("reply_to", 0),
+		Meta:    c.args.object("meta"),
+		Key:     c.args.text("key"),
+		Source:  Source,
+	}
+	if c.args.err != nil {
+		return nil, c.args.err
+	}
+	j, err := jobOf(c.header)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.deliver(ctx, j, d)
+	if err != nil {
+		return nil, err
+	}
+	return posted{OK: true, Posted: p.ID, Duplicate: p.Duplicate, Warning: c.warning}, nil
+}
+
+// deliver posts d, as the job's answer when j is not nil. The first post of a
+// job is its review; whatever else the model posts in it is a note, so that it
+// is kept and never taken for a second review.
+func (t *tools) deliver(ctx context.Context, j *job, d relay.Draft) (relay.Posted, error) {
+	if j == nil {
+		return t.Log.Post(ctx, d)
+	}
+	review, err := j.review(d)
+	if err != nil {
+		return relay.Posted{}, err
+	}
+	p, err := t.Log.Post(ctx, review)
+	if err != nil || !p.Duplicate {
+		return p, err
+	}
+	if p.Message != nil && p.Message.Text == d.Text {
+		return p, nil
+	}
+	return t.Log.Post(ctx, j.note(d))
+}
