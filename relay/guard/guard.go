@@ -1,0 +1,133 @@
+// Package guard stands before every route of the relay and keeps out what a
+// web page of another origin can send: requests for a name that is not ours
+// (DNS rebinding), requests that carry a foreign Origin or come from another
+// site, and POSTs that a browser may send without asking first. It also bounds
+// every request body and sets the security headers that hold for all answers.
+//
+// Refusals are JSON, {"ok":false,"error":"..."}, in this order: 421 for the
+// Host, 403 for the Origin, 415 for the content type, 413 for the size. The
+// guard runs before the door behind it, so its statuses win.
+package guard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// DefaultMaxBodyBytes bounds a request body unless Options say otherwise. A
+// message of the default size limit fits however its JSON is escaped.
+const DefaultMaxBodyBytes = 32 << 20
+
+// Options are the settings of a guard. The zero Options admit loopback names
+// only.
+type Options struct {
+	// AllowedHosts are names in the Host header that are accepted besides
+	// 127.0.0.1, localhost and [::1]: "name" or "name:*" for any port and
+	// none, "name:port" for one. IPv6 literals may be written with or without
+	// brackets. Call Check to find entries that are none of these; New leaves
+	// them out.
+	AllowedHosts []string
+	// AllowedOrigins are accepted in the Origin header besides the request's
+	// own scheme://host:port, such as "https://relay.example" for a proxy that
+	// ends TLS. They are not given CORS headers: a page of another origin
+	// still cannot read the answers.
+	AllowedOrigins []string
+	// MaxBodyBytes bounds a request body; 0 means DefaultMaxBodyBytes.
+	MaxBodyBytes int64
+	// BodyTimeout bounds how long a body of unknown length may take to arrive;
+	// 0 means 30 s.
+	BodyTimeout time.Duration
+	// PageRoutes are the paths that a link on another site may lead to; nil
+	// means "/" and "/docs".
+	PageRoutes []string
+	// Logger gets one line per refusal; nil is silent.
+	Logger *slog.Logger
+}
+
+// Check reports every entry of AllowedHosts and AllowedOrigins that could never
+// match. The error is for the person who wrote the configuration.
+func (o Options) Check() error {
+	var errs []error
+	for _, h := range o.AllowedHosts {
+		if _, err := parseHostRule(h); err != nil {
+			errs = append(errs, fmt.Errorf("allowed_hosts: %w", err))
+		}
+	}
+	for _, origin := range o.AllowedOrigins {
+		if _, ok := normalOrigin(origin); !ok {
+			errs = append(errs, fmt.Errorf("allowed_origins: %q is not of the form scheme://host or scheme://host:port", origin))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// New returns the middleware. It keeps no state between requests and is safe
+// for concurrent use.
+func New(o Options) func(http.Handler) http.Handler {
+	p := newPolicy(o)
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	timeout := o.BodyTimeout
+	if timeout <= 0 {
+		timeout = 30 * time.Second
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			setSecurityHeaders(w.Header())
+			no := p.judge(r)
+			if no == nil {
+				r, no = p.bounded(w, r, timeout)
+			}
+			if no != nil {
+				no.log(log, r)
+				no.answer(w)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// setSecurityHeaders sets what holds for every answer. A page that has a
+// Content-Security-Policy of its own replaces this one; X-Frame-Options still
+// keeps it out of frames then.
+func setSecurityHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", "frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+}
+
+// refusal is the answer to a request that does not get through.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (no *refusal) answer(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if no.status == http.StatusRequestEntityTooLarge || no.status == http.StatusRequestTimeout {
+		// What is left of the body is not worth reading.
+		h.Set("Connection", "close")
+	}
+	w.WriteHeader(no.status)
+	// The client may be gone; nobody is left to tell.
+	_ = json.NewEncoder(w).Encode(struct {
+		OK    bool   `json:"ok"`
+		Error string `json:"error"`
+	}{Error: no.text})
+}
+
+func (no *refusal) log(log *slog.Logger, r *http.Request) {
+	log.Warn("request refused", "reason", no.text, "status", no.status, "method", r.Method, "path", r.URL.Path,
+		"host", r.Host, "origin", r.Header.Get("Origin"), "site", r.Header.Get("Sec-Fetch-Site"), "remote", r.RemoteAddr)
+}

@@ -1,0 +1,189 @@
+package guard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// policy is Options made ready for deciding. Its methods are pure but for
+// bounded.
+type policy struct {
+	hosts   []hostRule
+	origins map[string]bool // :: normal origin → true
+	pages   map[string]bool // :: path → true
+	maxBody int64
+}
+
+func newPolicy(o Options) policy {
+	p := policy{
+		hosts:   loopback(),
+		origins: make(map[string]bool),
+		pages:   make(map[string]bool),
+		maxBody: o.MaxBodyBytes,
+	}
+	if p.maxBody <= 0 {
+		p.maxBody = DefaultMaxBodyBytes
+	}
+	for _, h := range o.AllowedHosts {
+		if rule, err := parseHostRule(h); err == nil {
+			p.hosts = append(p.hosts, rule)
+		}
+	}
+	for _, s := range o.AllowedOrigins {
+		if origin, ok := normalOrigin(s); ok {
+			p.origins[origin] = true
+		}
+	}
+	pages := o.PageRoutes
+	if pages == nil {
+		pages = []string{"/", "/docs"}
+	}
+	for _, path := range pages {
+		p.pages[path] = true
+	}
+	return p
+}
+
+// judge decides by the request's head alone; nil lets it through.
+func (p policy) judge(r *http.Request) *refusal {
+	switch {
+	case !p.hostAllowed(r.Host):
+		return &refusal{http.StatusMisdirectedRequest, "Invalid Host header"}
+	case !p.originAllowed(r):
+		return &refusal{http.StatusForbidden, "Invalid Origin header"}
+	case !contentTypeAllowed(r):
+		return &refusal{http.StatusUnsupportedMediaType, "Invalid Content-Type header: it must be application/json"}
+	case r.ContentLength > p.maxBody:
+		return p.tooLarge()
+	}
+	return nil
+}
+
+func (p policy) tooLarge() *refusal {
+	return &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body is larger than the limit of %d bytes", p.maxBody)}
+}
+
+func (p policy) hostAllowed(host string) bool {
+	a, ok := parseAuthority(host)
+	if !ok {
+		return false
+	}
+	for _, rule := range p.hosts {
+		if rule.matches(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// originAllowed reports whether no page of another origin made the request.
+// Programs that are no browsers send neither Origin nor Sec-Fetch-Site.
+func (p policy) originAllowed(r *http.Request) bool {
+	switch origins := r.Header.Values("Origin"); len(origins) {
+	case 0:
+		return sameSite(r.Header) || p.pages[r.URL.Path] && topLevelNavigation(r)
+	case 1:
+		origin, ok := normalOrigin(origins[0])
+		return ok && (p.origins[origin] || origin == ownOrigin(r))
+	default:
+		return false
+	}
+}
+
+// sameSite accepts also "none", a request the user made by hand. What a future
+// browser may say besides the values of today is refused.
+func sameSite(h http.Header) bool {
+	for _, site := range h.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return false
+		}
+	}
+	return true
+}
+
+// topLevelNavigation reports whether the answer becomes a page of its own, in a
+// tab: the site that the link was on cannot read it.
+func topLevelNavigation(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
+func ownOrigin(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	origin, _ := normalOrigin(scheme + "://" + r.Host)
+	return origin
+}
+
+// normalOrigin returns scheme://host:port in lower case, without the port that
+// the scheme implies. It refuses "null" and whatever else is not of this form.
+func normalOrigin(s string) (string, bool) {
+	scheme, rest, found := strings.Cut(strings.TrimSpace(s), "://")
+	a, ok := parseAuthority(rest)
+	if !found || !ok || !validName(scheme) {
+		return "", false
+	}
+	scheme = strings.ToLower(scheme)
+	if scheme == "http" && a.port == "80" || scheme == "https" && a.port == "443" {
+		a.port = ""
+	}
+	if strings.Contains(a.host, ":") {
+		a.host = "[" + a.host + "]"
+	}
+	if a.port != "" {
+		a.port = ":" + a.port
+	}
+	return scheme + "://" + a.host + a.port, true
+}
+
+// contentTypeAllowed keeps out the POSTs that a browser sends without asking
+// first. A POST that has neither a type nor a body passes: it can say nothing,
+// and the door behind answers better what is wrong with it.
+func contentTypeAllowed(r *http.Request) bool {
+	types := r.Header.Values("Content-Type")
+	if r.Method != http.MethodPost || len(types) == 0 && r.ContentLength == 0 {
+		return true
+	}
+	if len(types) != 1 {
+		return false
+	}
+	t, _, err := mime.ParseMediaType(types[0])
+	return err == nil && t == "application/json"
+}
+
+// bounded reads a body of unknown length into memory, so that one that is too
+// large is refused here and no door ever sees the start of it. A body of known
+// length has been judged already and net/http reads no more than that.
+func (p policy) bounded(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*http.Request, *refusal) {
+	if r.ContentLength >= 0 {
+		return r, nil
+	}
+	// Not every writer knows deadlines; the bound on the size holds anyway.
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(timeout))
+	body, err := io.ReadAll(io.LimitReader(r.Body, p.maxBody+1))
+	_ = c.SetReadDeadline(time.Time{})
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return r, &refusal{http.StatusRequestTimeout, fmt.Sprintf("request body did not arrive within %v", timeout)}
+	case err != nil:
+		return r, &refusal{http.StatusBadRequest, "request body could not be read"}
+	case int64(len(body)) > p.maxBody:
+		return r, p.tooLarge()
+	}
+	whole := new(http.Request)
+	*whole = *r
+	whole.Body = io.NopCloser(bytes.NewReader(body))
+	whole.ContentLength = int64(len(body))
+	whole.TransferEncoding = nil
+	return whole, nil
+}
