@@ -24,12 +24,17 @@ type Store struct {
 	// guarded by mu
 	info     relay.Info
 	messages []relay.Message
-	keys     map[key]int64             // :: idempotency key → first id
+	keys     map[key]posted            // :: idempotency key → first message
 	pruned   map[string]int64          // :: channel → highest id pruned
 	channels map[string]*relay.Channel // :: name → channel
 }
 
 type key struct{ target, sender, key string }
+
+type posted struct {
+	id int64
+	at time.Time
+}
 
 // New returns an empty store with a new log id. now is the clock; nil means
 // time.Now.
@@ -40,34 +45,36 @@ func New(now func() time.Time) *Store {
 	return &Store{
 		now:      now,
 		info:     relay.Info{LogID: rand.Text()},
-		keys:     make(map[key]int64),
+		keys:     make(map[key]posted),
 		pruned:   make(map[string]int64),
 		channels: make(map[string]*relay.Channel),
 	}
 }
 
 // Append implements relay.Store.
-func (s *Store) Append(_ context.Context, d relay.Draft) (relay.Posted, error) {
+func (s *Store) Append(ctx context.Context, d relay.Draft) (relay.Posted, error) {
+	if ctx.Err() != nil {
+		return relay.Posted{}, context.Cause(ctx)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := key{d.Target, d.Sender, d.Key}
-	if id, ok := s.keys[k]; ok && d.Key != "" {
-		return relay.Posted{ID: id, Message: s.findLocked(id), Duplicate: true}, nil
+	if first, ok := s.keys[k]; ok && d.Key != "" {
+		return relay.Posted{ID: first.id, Message: s.findLocked(first.id), Duplicate: true}, nil
 	}
-	if d.ReplyTo != 0 && d.ReplyTo > s.pruned[d.Target] {
-		if m := s.findLocked(d.ReplyTo); m == nil || m.Target != d.Target {
-			return relay.Posted{}, relay.UnknownReply(d)
-		}
+	if !s.knownLocked(d.Target, d.ReplyTo) {
+		return relay.Posted{}, relay.UnknownReply(d)
 	}
+	now := s.now()
 	s.info.Head++
 	m := relay.Message{
-		ID: s.info.Head, TS: float64(s.now().UnixMicro()) / 1e6,
+		ID: s.info.Head, TS: seconds(now),
 		Target: d.Target, Sender: d.Sender, Text: d.Text,
 		Kind: d.Kind, ReplyTo: d.ReplyTo, Meta: slices.Clone(d.Meta), Key: d.Key,
 	}
 	s.messages = append(s.messages, m)
 	if d.Key != "" {
-		s.keys[k] = m.ID
+		s.keys[k] = posted{m.ID, now}
 	}
 	c := s.channels[d.Target]
 	if c == nil {
@@ -77,6 +84,15 @@ func (s *Store) Append(_ context.Context, d relay.Draft) (relay.Posted, error) {
 	c.Count++
 	c.LastID, c.LastTS = m.ID, m.TS
 	return relay.Posted{ID: m.ID, Message: &m}, nil
+}
+
+// knownLocked reports whether id may be replied to in a channel. Of a pruned
+// message only its channel's highest pruned id is left to go by.
+func (s *Store) knownLocked(target string, id int64) bool {
+	if m := s.findLocked(id); m != nil {
+		return m.Target == target
+	}
+	return id <= s.pruned[target]
 }
 
 func (s *Store) findLocked(id int64) *relay.Message {
@@ -157,3 +173,5 @@ func (s *Store) Info(context.Context) (relay.Info, error) {
 
 // Check implements relay.Store; memory can always be written to.
 func (s *Store) Check(context.Context) error { return nil }
+
+func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
