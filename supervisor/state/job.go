@@ -1,0 +1,298 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"autoreview/relay"
+)
+
+// Cursor returns how far a watch has read in a log; ok is false when it has
+// never read there.
+func (s *Store) Cursor(ctx context.Context, watch, channel, logID string) (id int64, ok bool, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT id FROM cursor WHERE watch = ? AND channel = ? AND log_id = ?`, watch, channel, logID).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("reading cursor: %w", err)
+	}
+	return id, true, nil
+}
+
+// Enqueue inserts the jobs that a batch asks for and moves the cursor, in one
+// transaction. A packet that has a job already gets no second one. A packet
+// joins a job of its group that has not been started yet. It returns how many
+// packets were new.
+func (s *Store) Enqueue(ctx context.Context, b Batch, now time.Time) (added int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		added = 0
+		for _, it := range b.Items {
+			isNew, err := enqueueOne(ctx, tx, b, it, now)
+			if err != nil {
+				return fmt.Errorf("packet %d: %w", it.Packet.ID, err)
+			}
+			if isNew {
+				added++
+			}
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO cursor (watch, channel, log_id, id) VALUES (?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET id = excluded.id`, b.Watch, b.Channel, b.LogID, b.Cursor)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("enqueueing: %w", err)
+	}
+	return added, nil
+}
+
+func enqueueOne(ctx context.Context, tx *sql.Tx, b Batch, it Item, now time.Time) (bool, error) {
+	var n int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM packet WHERE watch = ? AND log_id = ? AND id = ?`, b.Watch, b.LogID, it.Packet.ID).Scan(&n)
+	if err != nil || n > 0 {
+		return false, err
+	}
+	size := len(it.Packet.Text)
+	job, err := openJob(ctx, tx, b, it.Group, size)
+	if err != nil {
+		return false, err
+	}
+	if job == 0 {
+		res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, created, updated)
+			VALUES (?, ?, ?, ?, ?, ?, 1, 'queued', ?, ?, ?)`,
+			b.Watch, b.Channel, b.LogID, b.Workdir, it.Group, it.Key, toMicro(b.Due), toMicro(now), toMicro(now))
+		if err != nil {
+			return false, err
+		}
+		if job, err = res.LastInsertId(); err != nil {
+			return false, err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO packet (watch, log_id, id, generation, job, ts, sender, text, meta) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?)`,
+		b.Watch, b.LogID, it.Packet.ID, job, it.Packet.TS, it.Packet.Sender, it.Packet.Text, nullJSON(it.Packet.Meta))
+	if err != nil {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE job SET bytes = bytes + ? WHERE id = ?`, size, job)
+	return true, err
+}
+
+// openJob returns the job that a packet of this size may join, 0 if there is
+// none. A job that was ever started is closed: its answer may be on its way.
+func openJob(ctx context.Context, tx *sql.Tx, b Batch, group string, size int) (int64, error) {
+	room := int64(1) << 62
+	if b.MaxBytes > 0 {
+		room = int64(b.MaxBytes - size)
+	}
+	var id int64
+	err := tx.QueryRowContext(ctx, `SELECT id FROM job
+		WHERE watch = ? AND channel = ? AND log_id = ? AND state = 'queued' AND grp = ? AND attempt = 0 AND generation = 1
+			AND bytes <= ? AND NOT EXISTS (SELECT 1 FROM run WHERE run.job = job.id)
+		ORDER BY id DESC LIMIT 1`, b.Watch, b.Channel, b.LogID, group, room).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return id, err
+}
+
+// Claim marks the job that has been due for the longest as running, counts an
+// attempt, and returns it. Only jobs of the given watches whose workdir has no
+// running job are taken. ok is false when there is none.
+func (s *Store) Claim(ctx context.Context, watches []string, now time.Time) (j Job, ok bool, err error) {
+	if len(watches) == 0 {
+		return Job{}, false, nil
+	}
+	args := make([]any, 0, len(watches)+1)
+	args = append(args, toMicro(now))
+	for _, w := range watches {
+		args = append(args, w)
+	}
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		var id int64
+		err := tx.QueryRowContext(ctx, `SELECT id FROM job
+			WHERE state IN ('queued','waiting') AND due <= ? AND watch IN (`+marks(len(watches))+`)
+				AND workdir NOT IN (SELECT workdir FROM job WHERE state = 'running')
+			ORDER BY due, id LIMIT 1`, args...).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE job SET state = 'running', attempt = attempt + 1, updated = ? WHERE id = ?`, toMicro(now), id)
+		if err != nil {
+			return err
+		}
+		j, err = loadJob(ctx, tx, id)
+		ok = err == nil
+		return err
+	})
+	if err != nil {
+		return Job{}, false, fmt.Errorf("claiming a job: %w", err)
+	}
+	return j, ok, nil
+}
+
+// NextDue returns when the next queued or waiting job of the given watches is
+// due, whether or not its workdir is free; ok is false when there is none.
+func (s *Store) NextDue(ctx context.Context, watches []string) (due time.Time, ok bool, err error) {
+	if len(watches) == 0 {
+		return time.Time{}, false, nil
+	}
+	args := make([]any, len(watches))
+	for i, w := range watches {
+		args[i] = w
+	}
+	var us sql.NullInt64
+	err = s.db.QueryRowContext(ctx, `SELECT min(due) FROM job
+		WHERE state IN ('queued','waiting') AND watch IN (`+marks(len(watches))+`)
+			AND workdir NOT IN (SELECT workdir FROM job WHERE state = 'running')`, args...).Scan(&us)
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("reading the next due time: %w", err)
+	}
+	return fromMicro(us.Int64), us.Valid, nil
+}
+
+// Save writes everything of a job that its owner may change: state, attempt,
+// due, class, reason, thread, answer, outcome and answer id.
+func (s *Store) Save(ctx context.Context, j Job, now time.Time) error {
+	var answer sql.NullString
+	if j.Answer != nil {
+		b, err := json.Marshal(j.Answer)
+		if err != nil {
+			return fmt.Errorf("saving job %d: %w", j.ID, err)
+		}
+		answer = sql.NullString{String: string(b), Valid: true}
+	}
+	res, err := s.db.ExecContext(ctx, `UPDATE job SET state = ?, attempt = ?, due = ?, class = ?, reason = ?, thread = ?,
+			answer = ?, outcome = ?, answer_id = ?, updated = ? WHERE id = ?`,
+		j.State, j.Attempt, toMicro(j.Due), j.Class, j.Reason, j.Thread, answer, j.Outcome, j.AnswerID, toMicro(now), j.ID)
+	if err != nil {
+		return fmt.Errorf("saving job %d: %w", j.ID, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return fmt.Errorf("saving job %d: %d rows changed (%v)", j.ID, n, err)
+	}
+	return nil
+}
+
+// Jobs returns the jobs in the given states, oldest first.
+func (s *Store) Jobs(ctx context.Context, states ...JobState) ([]Job, error) {
+	var jobs []Job
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		jobs = nil
+		ids, err := jobIDs(ctx, tx, states)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			j, err := loadJob(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			jobs = append(jobs, j)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+func jobIDs(ctx context.Context, tx *sql.Tx, states []JobState) ([]int64, error) {
+	args := make([]any, len(states))
+	for i, st := range states {
+		args[i] = string(st)
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT id FROM job WHERE state IN (`+marks(len(states))+`) ORDER BY id`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// AnsweredThrough returns the highest id such that every packet of the watch up
+// to it has its answer posted: the number that the bash loop kept in LASTFILE.
+func (s *Store) AnsweredThrough(ctx context.Context, watch, channel, logID string) (int64, error) {
+	cursor, _, err := s.Cursor(ctx, watch, channel, logID)
+	if err != nil {
+		return 0, err
+	}
+	var first sql.NullInt64
+	err = s.db.QueryRowContext(ctx, `SELECT min(packet.id) FROM job JOIN packet ON packet.job = job.id
+		WHERE job.watch = ? AND job.channel = ? AND job.log_id = ? AND job.state IN ('queued','waiting','running','answered')`, watch, channel, logID).Scan(&first)
+	if err != nil {
+		return 0, fmt.Errorf("reading open packets: %w", err)
+	}
+	if first.Valid {
+		return min(cursor, first.Int64-1), nil
+	}
+	return cursor, nil
+}
+
+func loadJob(ctx context.Context, tx *sql.Tx, id int64) (Job, error) {
+	j := Job{ID: id}
+	var due, created int64
+	var answer sql.NullString
+	err := tx.QueryRowContext(ctx, `SELECT watch, channel, log_id, workdir, grp, key, generation, state, attempt, due, class, reason,
+			thread, answer, outcome, answer_id, created FROM job WHERE id = ?`, id).
+		Scan(&j.Watch, &j.Channel, &j.LogID, &j.Workdir, &j.Group, &j.Key, &j.Generation, &j.State, &j.Attempt, &due, &j.Class, &j.Reason,
+			&j.Thread, &answer, &j.Outcome, &j.AnswerID, &created)
+	if err != nil {
+		return Job{}, fmt.Errorf("job %d: %w", id, err)
+	}
+	j.Due, j.Created = fromMicro(due), fromMicro(created)
+	if answer.Valid {
+		j.Answer = new(relay.Draft)
+		if err := json.Unmarshal([]byte(answer.String), j.Answer); err != nil {
+			return Job{}, fmt.Errorf("job %d: reading saved answer: %w", id, err)
+		}
+	}
+	j.Packets, err = loadPackets(ctx, tx, id)
+	if err != nil {
+		return Job{}, fmt.Errorf("job %d: reading packets: %w", id, err)
+	}
+	return j, nil
+}
+
+func loadPackets(ctx context.Context, tx *sql.Tx, job int64) ([]Packet, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id, ts, sender, text, meta FROM packet WHERE job = ? ORDER BY id`, job)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Packet
+	for rows.Next() {
+		var p Packet
+		var meta sql.NullString
+		if err := rows.Scan(&p.ID, &p.TS, &p.Sender, &p.Text, &meta); err != nil {
+			return nil, err
+		}
+		if meta.Valid {
+			p.Meta = json.RawMessage(meta.String)
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
+
+func nullJSON(m json.RawMessage) sql.NullString {
+	return sql.NullString{String: string(m), Valid: len(m) > 0}
+}
