@@ -17,24 +17,20 @@ func homeDir(env func(string) string) string {
 
 // stateHome is the folder where programs keep their state, or "".
 func stateHome(env func(string) string) string {
-	if dir := env("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+	variable, belowHome := "XDG_STATE_HOME", ".local/state"
+	switch runtime.GOOS {
+	case "darwin":
+		variable, belowHome = "", "Library/Application Support"
+	case "windows":
+		variable, belowHome = "LOCALAPPDATA", "AppData/Local"
+	}
+	if dir := env(variable); variable != "" && filepath.IsAbs(dir) {
 		return dir
 	}
-	if runtime.GOOS == "windows" {
-		if dir := env("LOCALAPPDATA"); dir != "" {
-			return dir
-		}
+	if home := homeDir(env); home != "" {
+		return filepath.Join(home, filepath.FromSlash(belowHome))
 	}
-	home := homeDir(env)
-	switch {
-	case home == "":
-		return ""
-	case runtime.GOOS == "darwin":
-		return filepath.Join(home, "Library", "Application Support")
-	case runtime.GOOS == "windows":
-		return filepath.Join(home, "AppData", "Local")
-	}
-	return filepath.Join(home, ".local", "state")
+	return ""
 }
 
 // stateDir is the default of state_dir for what identity names. The hash is

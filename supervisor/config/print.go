@@ -26,7 +26,7 @@ func Print(c Config) string {
 	p.key("state_dir", c.StateDir, false)
 	p.key("codex_bin", c.CodexBin, c.CodexBin == DefaultCodexBin)
 	p.key("workers", int64(c.Workers), c.Workers == DefaultWorkers)
-	p.key("poll_interval", c.PollInterval.String(), c.PollInterval == DefaultPollInterval)
+	p.key("poll_interval", brief(c.PollInterval), c.PollInterval == DefaultPollInterval)
 	p.optional("last_file", c.LastFile)
 	for _, w := range c.Watches {
 		p.watch(w)
@@ -73,9 +73,9 @@ func (p *printer) watch(w Watch) {
 	p.key("config", w.CodexConfig, len(w.CodexConfig) == 0)
 	p.key("extra_args", w.ExtraArgs, len(w.ExtraArgs) == 0)
 	p.optional("template", w.Template)
-	p.key("timeout", w.Timeout.String(), w.Timeout == DefaultTimeout)
-	p.key("idle_timeout", w.IdleTimeout.String(), w.IdleTimeout == min(DefaultIdleTimeout, w.Timeout))
-	p.key("coalesce", w.Coalesce.String(), w.Coalesce == 0)
+	p.key("timeout", brief(w.Timeout), w.Timeout == DefaultTimeout)
+	p.key("idle_timeout", brief(w.IdleTimeout), w.IdleTimeout == min(DefaultIdleTimeout, w.Timeout))
+	p.key("coalesce", brief(w.Coalesce), w.Coalesce == 0)
 	p.key("start", start(w.Start), w.Start.Mode == StartUnanswered)
 }
 
@@ -84,6 +84,18 @@ func projectConfig(w Watch) string {
 		return "use"
 	}
 	return "ignore"
+}
+
+// brief writes a duration without the zero minutes and seconds of String.
+func brief(d time.Duration) string {
+	s := d.String()
+	if d != 0 && d%time.Minute == 0 {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if d != 0 && d%time.Hour == 0 {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func start(s Start) any {

@@ -49,7 +49,7 @@ const maxNameChars = 128 // the relay's limit for channels and senders
 // label reads the name of a channel, a sender or a watch.
 func (t *table) label(key, def string) string {
 	s := t.str(key, def)
-	if wrong := checkName(s); s != "" && wrong != "" {
+	if wrong := checkName(s); t.has(key) && s != "" && wrong != "" {
 		t.problem(key, "%s", wrong)
 	}
 	return s
