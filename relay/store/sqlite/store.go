@@ -43,6 +43,7 @@ type Store struct {
 	queue   *queue
 	stopped chan struct{} // closed when the writer goroutine has ended
 	commits atomic.Int64
+	ailing  bool // the last commit was refused by the disk; the writer's own
 
 	writer, readers       *sql.DB
 	writeStmts, readStmts statements

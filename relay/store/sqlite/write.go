@@ -66,6 +66,7 @@ func (s *Store) commit(batch []*task) {
 	case err != nil:
 		s.refuse(batch, err)
 	default:
+		s.recovered()
 		for i, t := range batch {
 			t.answer(refusals[i])
 		}
@@ -103,7 +104,7 @@ func (s *Store) tryCommit(tx *sql.Tx, batch []*task) (refusals []error, err erro
 }
 
 // explain turns an error that the operator can mend into one that the client
-// can understand, and logs it in full.
+// can understand. The first of a row is logged in full.
 func (s *Store) explain(err error) error {
 	var cause *sqlite.Error
 	if !errors.As(err, &cause) {
@@ -118,8 +119,18 @@ func (s *Store) explain(err error) error {
 	default:
 		return err
 	}
-	s.log.Error("store cannot be written to", "err", err)
+	if !s.ailing {
+		s.log.Error("store cannot be written to", "err", err)
+		s.ailing = true
+	}
 	return &relay.Error{Code: relay.CodeUnavailable, Text: text}
+}
+
+func (s *Store) recovered() {
+	if s.ailing {
+		s.log.Info("store can be written to again")
+		s.ailing = false
+	}
 }
 
 func errClosed() error {
