@@ -55,12 +55,15 @@ func item(marker, text string) string {
 	return marker + strings.TrimLeft(body, " ") + "\n"
 }
 
-// indent puts prefix before each line; blank ones get it without its trailing
+// indent puts prefix before each line; empty ones get it without its trailing
 // space.
 func indent(text, prefix string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = strings.TrimRight(prefix+line, " \t")
+		lines[i] = prefix + line
+		if line == "" {
+			lines[i] = strings.TrimRight(prefix, " ")
+		}
 	}
 	return strings.Join(lines, "\n")
 }
