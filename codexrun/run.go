@@ -55,21 +55,27 @@ type Spec struct {
 	// Prompt is written to stdin once the process has been recorded.
 	Prompt string
 
-	// Env is added to the environment of this process, as KEY=value.
+	// Env is added to the environment of this process, as KEY=value. It may
+	// hold AUTOREVIEW_RUN_ID; a run without one gets a random one.
 	Env []string
-	// RunDir is an existing private folder for this run's files: schema,
-	// transcript (events.jsonl) and the tail of stderr.
+	// Unset names environment variables of this process that the run must not
+	// have, such as secrets of the caller's. Env is added after it.
+	Unset []string
+	// RunDir is an existing private folder for this run's files: schema.json,
+	// the transcript (events.jsonl, appended to) and the tail of standard error
+	// (stderr.txt). "" keeps no files.
 	RunDir string
 
-	// Timeout bounds the whole run, IdleTimeout the time without an event;
-	// 0 is no bound. Grace is how long each step of the end ladder (SIGINT,
-	// SIGTERM, SIGKILL, each to the whole group) may take; 0 means 3 s.
+	// Timeout bounds the whole run, IdleTimeout the time without an event
+	// (Codex's notices that it retries do not count); 0 is no bound. Grace is
+	// how long each step of the end ladder (SIGINT, SIGTERM, SIGKILL, each to
+	// the whole group) may take; 0 means 3 s.
 	Timeout, IdleTimeout, Grace time.Duration
 }
 
 // MCPServer is a streamable HTTP MCP server that a run is given by -c. It is
 // required (the run fails when it does not answer), and all its tools are
-// approved.
+// approved. The values of its variables come from the run's environment.
 type MCPServer struct {
 	Name string // table name below mcp_servers
 	URL  string
@@ -91,9 +97,12 @@ type MCPServer struct {
 // one goroutine, in order; an error from Started or Thread ends the run.
 type Observer struct {
 	// Started is called when the process exists and before it is given its
-	// prompt: what must be remembered to end it later is remembered first.
+	// prompt: what must be remembered to end it later is remembered first. It
+	// is called again when the run goes on in a fresh thread (Result.Replaced),
+	// which is a second process after the first has ended.
 	Started func(Process) error
-	// Thread is called at thread.started with Codex's thread id.
+	// Thread is called at thread.started with Codex's thread id. It is not
+	// called for a thread that is not the one to resume.
 	Thread func(id string) error
 	// Event is called for each event.
 	Event func(Event)
@@ -111,7 +120,8 @@ type Process struct {
 	RunID string `json:"run_id"`
 }
 
-// Usage counts tokens. From a Result it is what this run used, not the thread.
+// Usage counts tokens. Codex counts over the whole thread: what one run used is
+// the difference to the count before it.
 type Usage struct {
 	InputTokens       int64 `json:"input_tokens"`
 	CachedInputTokens int64 `json:"cached_input_tokens"`
@@ -146,7 +156,7 @@ const (
 	Crashed            Class = "crashed"             // anything else that is not a completed turn
 )
 
-// Result is how a run ended.
+// Result is how a run ended. Its fields are set as far as the run got.
 type Result struct {
 	Class Class
 	// Text is one line for a person: why the run failed, "" for Completed.

@@ -1,0 +1,121 @@
+package codexrun
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// awaitExit returns when pid, a child, has exited; it is not reaped.
+func awaitExit(pid int) {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// bootID tells apart equal clock ticks of two boots.
+var bootID = sync.OnceValue(func() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(id))
+})
+
+// startTime is "BOOT/TICKS": the start in clock ticks since the boot of that
+// id. A process that has exited but is not reaped has none.
+func startTime(pid int) (string, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", err
+	}
+	// The second field is the name in parentheses and may hold anything.
+	_, rest, ok := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
+	fields := strings.Fields(rest)
+	const state, start = 0, 19 // fields 3 and 22 of proc_pid_stat(5)
+	if !ok || len(fields) <= start {
+		return "", fmt.Errorf("reading the start time of process %d: unknown form", pid)
+	}
+	if s := fields[state]; s == "Z" || s == "X" {
+		return "", os.ErrProcessDone
+	}
+	return bootID() + "/" + fields[start], nil
+}
+
+// strays are the processes that carry the run's id in the environment they
+// were started with, whatever group or session they are in.
+func strays(runID string) []int {
+	if runID == "" {
+		return nil
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err == nil && pid != os.Getpid() && hasRunID(pid, runID) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// hasRunID is also false for processes of other users, which cannot be ours,
+// and for those that have exited.
+func hasRunID(pid int, runID string) bool {
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return false
+	}
+	want := []byte(RunIDEnv + "=" + runID)
+	for v := range bytes.SplitSeq(env, []byte{0}) {
+		if bytes.Equal(v, want) {
+			return true
+		}
+	}
+	return false
+}
+
+// killStrays sends SIGKILL to every stray.
+func killStrays(runID string) {
+	for _, pid := range strays(runID) {
+		killStray(pid, runID)
+	}
+}
+
+// killStray holds the process by a descriptor while it looks again who it is:
+// its number may have changed hands since.
+func killStray(pid int, runID string) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return // gone; every kernel that Go supports in practice has pidfds
+	}
+	defer unix.Close(fd)
+	if hasRunID(pid, runID) {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+}
+
+// sweepStrays ends what a run left outside of its group and returns when it is
+// gone, or after a second.
+func sweepStrays(runID string) {
+	for range 200 {
+		killStrays(runID)
+		if len(strays(runID)) == 0 {
+			return
+		}
+		time.Sleep(killPoll)
+	}
+}
