@@ -1,0 +1,171 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"autoreview/codexrun"
+	"autoreview/supervisor/config"
+	"autoreview/supervisor/state"
+	"autoreview/supervisor/verdict"
+)
+
+// launch is one attempt at a job: one run of Codex, and the runs that ask again
+// when its answer is no verdict.
+type launch struct {
+	s     *Supervisor
+	w     config.Watch
+	job   *state.Job
+	bin   codexrun.Binary
+	repo  repoFacts
+	began time.Time
+
+	run  state.Run   // the latest
+	used state.Usage // by all runs of this attempt
+}
+
+// seed is the watch's session setting as a thread is kept for.
+func seed(w config.Watch) string { return string(w.Session.Mode) + ":" + w.Session.ID }
+
+// first runs the review itself.
+func (l *launch) first(ctx context.Context) codexrun.Result {
+	spec, err := l.spec(ctx)
+	if err == nil {
+		spec.Prompt, err = l.prompt(spec)
+	}
+	if err != nil {
+		return codexrun.Result{Class: codexrun.BadConfig, Text: err.Error()}
+	}
+	return l.exec(ctx, spec)
+}
+
+// spec decides everything of a run but its prompt. It makes the run's record
+// and folder.
+func (l *launch) spec(ctx context.Context) (codexrun.Spec, error) {
+	w := l.w
+	spec := codexrun.Spec{
+		Binary: l.bin, Dir: w.Workdir, Sandbox: codexrun.Sandbox(w.Sandbox), Network: w.NetworkAccess,
+		UseProjectConfig: w.UseProjectConfig, Model: w.Model, Profile: w.Profile, Plugins: w.Plugins,
+		Config: w.CodexConfig, ExtraArgs: w.ExtraArgs,
+		Timeout: w.Timeout, IdleTimeout: w.IdleTimeout,
+	}
+	if w.Deliver == config.DeliverMCP {
+		if err := l.addRelay(&spec); err != nil {
+			return spec, err
+		}
+	} else {
+		spec.Schema = verdict.Schema()
+		if l.s.cfg.TokenEnv != "" {
+			// This Codex has no business with the relay.
+			spec.Unset = []string{l.s.cfg.TokenEnv}
+		}
+	}
+	if err := l.chooseThread(ctx, &spec); err != nil {
+		return spec, err
+	}
+	return spec, l.newRun(ctx, &spec)
+}
+
+func (l *launch) chooseThread(ctx context.Context, spec *codexrun.Spec) error {
+	if l.w.Session.Mode == config.SessionFresh {
+		return nil
+	}
+	id, known, err := l.s.state.Thread(ctx, l.w.Name, seed(l.w))
+	switch {
+	case err != nil:
+		return err
+	case known:
+		spec.Resume = id
+	case l.w.Session.Mode == config.SessionResume:
+		spec.Resume = l.w.Session.ID
+	case l.w.Session.Mode == config.SessionFork:
+		spec.Fork = l.w.Session.ID
+	}
+	return nil
+}
+
+func (l *launch) newRun(ctx context.Context, spec *codexrun.Spec) error {
+	l.run = state.Run{Job: l.job.ID, Attempt: l.job.Attempt, Codex: l.bin.Version, Started: l.s.now()}
+	id, err := l.s.state.StartRun(ctx, l.run)
+	if err != nil {
+		return err
+	}
+	l.run.ID = id
+	l.run.Dir = filepath.Join(l.s.runsDir, strconv.FormatInt(id, 10))
+	spec.RunDir = l.run.Dir
+	if err := os.MkdirAll(l.run.Dir, 0o700); err != nil {
+		return fmt.Errorf("creating the run's folder: %w", err)
+	}
+	return nil
+}
+
+// exec runs Codex and keeps the record: the process before it gets its prompt,
+// the thread as soon as it is known, and the end.
+func (l *launch) exec(ctx context.Context, spec codexrun.Spec) codexrun.Result {
+	log := l.s.log.With("watch", l.w.Name, "job", l.job.ID, "run", l.run.ID)
+	res := l.s.codex.Run(ctx, spec, codexrun.Observer{
+		Started: func(p codexrun.Process) error {
+			log.Debug("codex started", "pid", p.PID)
+			b, err := json.Marshal(p)
+			if err != nil {
+				return err
+			}
+			l.run.Process = b
+			return l.s.state.SaveRun(ctx, l.run)
+		},
+		Thread: func(id string) error { return l.keepThread(ctx, id) },
+		Event:  func(e codexrun.Event) { showProgress(log, e) },
+	})
+	if res.Replaced {
+		log.Warn("codex does not know the thread, went on in a fresh one", "asked_for", spec.Resume+spec.Fork, "thread", res.ThreadID)
+	}
+	l.endRun(ctx, res)
+	log.Info("codex ended", "class", res.Class, "took", res.Took.Round(time.Millisecond), "thread", res.ThreadID, "tokens", l.run.Used.Total(), "reason", res.Text)
+	return res
+}
+
+func (l *launch) keepThread(ctx context.Context, id string) error {
+	l.run.Thread, l.job.Thread = id, id
+	if err := l.s.state.SaveRun(ctx, l.run); err != nil {
+		return err
+	}
+	if l.w.Session.Mode == config.SessionFresh {
+		return nil
+	}
+	return l.s.state.SetThread(ctx, l.w.Name, seed(l.w), id)
+}
+
+func (l *launch) endRun(ctx context.Context, res codexrun.Result) {
+	ctx = context.WithoutCancel(ctx)
+	before, err := l.s.state.ThreadUsage(ctx, res.ThreadID)
+	if err != nil {
+		l.s.log.Warn("could not read what the thread used before", "run", l.run.ID, "err", err)
+	}
+	now := usage(res.ThreadUsage)
+	l.run.ThreadUsed, l.run.Used = now, now.Minus(before)
+	if now == (state.Usage{}) {
+		l.run.ThreadUsed = before
+	}
+	l.used = l.used.Plus(l.run.Used)
+	l.run.Thread, l.run.Class, l.run.Text, l.run.Exit, l.run.Ended = res.ThreadID, string(res.Class), res.Text, res.ExitCode, l.s.now()
+	if err := l.s.state.SaveRun(ctx, l.run); err != nil {
+		l.s.log.Error("could not save a run", "run", l.run.ID, "err", err)
+	}
+}
+
+func usage(u codexrun.Usage) state.Usage {
+	return state.Usage{Input: u.InputTokens, Cached: u.CachedInputTokens, Output: u.OutputTokens, Reasoning: u.ReasoningTokens}
+}
+
+// meta is what a review says about the run that it came from.
+func (l *launch) meta() runMeta {
+	return runMeta{
+		ID: l.run.ID, Codex: l.bin.Version, Thread: l.job.Thread, Tokens: l.used.Total(),
+		Seconds: l.s.now().Sub(l.began).Round(time.Millisecond).Seconds(), Commit: l.repo.commit,
+	}
+}

@@ -1,0 +1,112 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"autoreview/codexrun"
+	"autoreview/relay"
+	"autoreview/relay/client"
+	"autoreview/supervisor/config"
+	"autoreview/supervisor/state"
+	"autoreview/supervisor/verdict"
+)
+
+// With deliver = "mcp" Codex posts by itself. Each run tells the relay, in a
+// header of its MCP requests, which job it answers; the relay makes the job's
+// first post the review and gives it the job's key. So the supervisor can tell
+// whether the review is there, and can post it itself when it is not, without
+// ever making two.
+
+const (
+	// mcpName is what Codex calls the relay; an unlikely name, for a server of
+	// the same name in the user's configuration would clash with it.
+	mcpName = "autoreview_relay"
+	// jobHeader carries the job; jobEnv is the environment variable that holds
+	// its value, so that it does not show in a process list.
+	jobHeader, jobEnv = "X-Relay-Job", "AUTOREVIEW_JOB"
+
+	mcpStartup, mcpTool = 15 * time.Second, 2 * time.Minute
+)
+
+// relayTools are the tools that get an approval mode of their own.
+var relayTools = []string{"post_message", "fetch_messages", "list_channels", "wait_for_messages"}
+
+// addRelay gives a run the relay as an MCP server, in the name of the job.
+func (l *launch) addRelay(spec *codexrun.Spec) error {
+	job, err := json.Marshal(struct {
+		Key     string  `json:"key"`
+		Target  string  `json:"target"`
+		Sender  string  `json:"sender"`
+		ReplyTo int64   `json:"reply_to"`
+		Packets []int64 `json:"packets"`
+	}{l.job.Key, l.w.Channel, l.w.ReplyAs, l.job.Newest(), l.job.PacketIDs()})
+	if err != nil {
+		return fmt.Errorf("encoding the job header: %w", err)
+	}
+	spec.MCP = &codexrun.MCPServer{
+		Name: mcpName, URL: l.s.cfg.Relay + "/mcp", TokenEnv: l.s.cfg.TokenEnv,
+		HeaderEnv: map[string]string{jobHeader: jobEnv}, Tools: relayTools,
+		StartupTimeout: mcpStartup, ToolTimeout: mcpTool,
+	}
+	spec.Env = append(spec.Env, jobEnv+"="+base64.RawURLEncoding.EncodeToString(job))
+	return nil
+}
+
+// errNotPosted is why an answer of a completed run with deliver = "mcp" is
+// posted by the supervisor.
+var errNotPosted = errors.New("codex ended without posting its review")
+
+// afterMCP is the outcome of a completed run with deliver = "mcp": the review
+// that Codex posted, or else its final message.
+func (s *Supervisor) afterMCP(ctx context.Context, w config.Watch, j state.Job, l launch, res codexrun.Result) outcome {
+	if out, ok := s.postedByCodex(ctx, w, j); ok {
+		return out
+	}
+	s.log.Warn("codex did not post its review, posting its final message", "watch", w.Name, "job", j.ID)
+	if res.Final == "" {
+		return s.stopped(ctx, failure{class: codexrun.Crashed, text: "Codex ended without posting a review and without a final message"})
+	}
+	r := reviewed{final: res.Final, run: l.meta(), took: s.now().Sub(l.began)}
+	if r.verdict, r.err = verdict.Parse(res.Final); r.err != nil {
+		r.err = errNotPosted
+	}
+	d := reviewDraft(w, j, r)
+	return outcome{draft: &d}
+}
+
+// postedByCodex looks for the job's review in the channel. ok is false when it
+// is not there; a relay that cannot be asked is a failure, for then nobody
+// knows.
+func (s *Supervisor) postedByCodex(ctx context.Context, w config.Watch, j state.Job) (outcome, bool) {
+	p, err := s.relay.Read(ctx, relay.Query{Targets: []string{w.Channel}, Senders: []string{w.ReplyAs}, Key: j.Key, Newest: true, Limit: 1})
+	if err != nil {
+		return s.stopped(ctx, failure{class: codexrun.MCPDown, text: "the relay cannot be asked whether the review was posted: " + err.Error()}), true
+	}
+	if p.LogID == client.OriginalLog {
+		return s.postedToOriginal(ctx, w, j)
+	}
+	if len(p.Messages) == 0 {
+		return outcome{}, false
+	}
+	m := p.Messages[0]
+	return outcome{posted: &relay.Posted{ID: m.ID, Message: &m, Duplicate: true}}, true
+}
+
+// postedToOriginal looks for the review on the original server, which knows no
+// keys: it is whatever the reviewer posted after the newest packet.
+func (s *Supervisor) postedToOriginal(ctx context.Context, w config.Watch, j state.Job) (outcome, bool) {
+	p, err := s.relay.Read(ctx, relay.Query{Targets: []string{w.Channel}, Senders: []string{w.ReplyAs}, Newest: true, Limit: 1})
+	if err != nil {
+		return s.stopped(ctx, failure{class: codexrun.MCPDown, text: "the relay cannot be asked whether the review was posted: " + err.Error()}), true
+	}
+	if n := len(p.Messages); n > 0 && p.Messages[n-1].ID > j.Newest() {
+		m := p.Messages[n-1]
+		return outcome{posted: &relay.Posted{ID: m.ID, Message: &m}}, true
+	}
+	return outcome{}, false
+}

@@ -1,0 +1,137 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"autoreview/codexrun"
+	"autoreview/supervisor/config"
+	"autoreview/supervisor/verdict"
+	"autoreview/templates"
+)
+
+// maxPromptBytes is where a packet no longer goes into the prompt but into a
+// file that the prompt names: Codex takes at most 1,048,576 characters.
+const maxPromptBytes = 900_000
+
+// prompt renders the prompt of a review. Packets that are too large for it are
+// written to a private file in the run's folder.
+func (l *launch) prompt(spec codexrun.Spec) (string, error) {
+	if l.w.Deliver == config.DeliverMCP {
+		return templates.Render(templates.NameReviewMCP, l.w.Template, l.review(spec))
+	}
+	data := l.review(spec)
+	if size(data) > maxPromptBytes {
+		text, err := templates.Render(templates.NamePackets, "", data)
+		if err != nil {
+			return "", err
+		}
+		data.PacketFile = filepath.Join(spec.RunDir, "packets.md")
+		if err := os.WriteFile(data.PacketFile, []byte(text), 0o600); err != nil {
+			return "", fmt.Errorf("writing the packets to a file: %w", err)
+		}
+	}
+	return templates.Render(templates.NameReview, l.w.Template, data)
+}
+
+func (l *launch) review(spec codexrun.Spec) templates.Review {
+	j := l.job
+	r := templates.Review{
+		Channel: l.w.Channel, ReplyAs: l.w.ReplyAs,
+		Repo: l.w.Workdir, Branch: l.repo.branch, Commit: short(l.repo.commit),
+		Resumed:  spec.Resume != "" || spec.Fork != "",
+		CanWrite: spec.Sandbox != codexrun.ReadOnly && spec.Sandbox != "",
+	}
+	texts := make([]string, len(j.Packets))
+	for i, p := range j.Packets {
+		r.Sender = p.Sender // one job has one sender
+		texts[i] = p.Text
+		r.Packets = append(r.Packets, templates.Packet{
+			ID: p.ID, TS: time.UnixMicro(int64(p.TS * 1e6)).UTC().Format("2006-01-02 15:04:05 UTC"), Text: p.Text,
+		})
+	}
+	r.Boundary = templates.NewBoundary(texts...)
+	return r
+}
+
+func size(r templates.Review) int {
+	n := 0
+	for _, p := range r.Packets {
+		n += len(p.Text)
+	}
+	return n
+}
+
+// verdict reads the answer of a completed run. One that is no verdict is asked
+// for once more in the same thread; if that thread cannot be gone on with, in a
+// fresh one that is given the packet and the answer. What is no verdict even
+// then is returned as it came, with the error.
+func (l *launch) verdict(ctx context.Context, res codexrun.Result) reviewed {
+	v, err := verdict.Parse(res.Final)
+	if err != nil {
+		l.s.log.Warn("answer is no verdict, asking once more", "watch", l.w.Name, "job", l.job.ID, "err", oneLine(err))
+		if again, ok := l.reask(ctx, res, err); ok {
+			res = again
+			v, err = verdict.Parse(res.Final)
+		}
+	}
+	meta := l.meta()
+	return reviewed{final: res.Final, verdict: v, err: err, run: meta, took: l.s.now().Sub(l.began)}
+}
+
+func (l *launch) reask(ctx context.Context, res codexrun.Result, bad error) (codexrun.Result, bool) {
+	again, err := l.ask(ctx, res, bad, res.ThreadID)
+	if err == nil && again.Class == codexrun.Completed && !again.Replaced {
+		return again, true
+	}
+	if ctx.Err() != nil {
+		return res, false
+	}
+	again, err = l.ask(ctx, res, bad, "")
+	if err != nil {
+		l.s.log.Error("could not ask again", "watch", l.w.Name, "job", l.job.ID, "err", err)
+	}
+	return again, err == nil && again.Class == codexrun.Completed
+}
+
+// ask asks again for an answer: in the thread that gave it, or, with thread "",
+// in a fresh one.
+func (l *launch) ask(ctx context.Context, res codexrun.Result, bad error, thread string) (codexrun.Result, error) {
+	spec, err := l.spec(ctx)
+	if err != nil {
+		return codexrun.Result{}, err
+	}
+	spec.Resume, spec.Fork = thread, ""
+	data := templates.Reask{Problems: problems(bad)}
+	if thread == "" {
+		r := l.review(spec)
+		data.Review, data.Answer = &r, res.Final
+		data.Boundary = templates.NewBoundary(res.Final)
+		if size(r) > maxPromptBytes/2 || len(res.Final) > maxPromptBytes/4 {
+			return codexrun.Result{}, errors.New("the packet and the answer are too large for one prompt")
+		}
+	}
+	if spec.Prompt, err = templates.Render(templates.NameReask, "", data); err != nil {
+		return codexrun.Result{}, err
+	}
+	return l.exec(ctx, spec), nil
+}
+
+func problems(err error) []string {
+	var bad *verdict.Error
+	if !errors.As(err, &bad) {
+		return []string{err.Error()}
+	}
+	lines := make([]string, 0, len(bad.Problems))
+	for _, p := range bad.Problems {
+		lines = append(lines, p.String())
+	}
+	return lines
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
