@@ -149,50 +149,52 @@ func TestCloseDrains(t *testing.T) {
 // A post that arrives while the log is pruned waits for one small transaction,
 // not for all of it; so it does while another log is imported.
 func TestPostGoesBetweenSteps(t *testing.T) {
-	t.Run("prune", func(t *testing.T) {
-		held(t, func(t *testing.T, s *sqlite.Store, settle, release func()) {
-			release()
-			if _, err := s.Import(t.Context(), messages(2000, "t")); err != nil {
-				t.Fatalf("Import: %v", err)
-			}
-			count := postDuring(t, s, settle, func() error {
-				n, err := s.Prune(t.Context(), relay.Retention{MaxMessages: 10})
-				if n != 1991 { // of the 2000, and the post came before the end
-					t.Errorf("Prune: got %d, want 1991", n)
+	large := messages(10, strings.Repeat("x", 1<<20))
+	imports := func(in []relay.Message) func(*sqlite.Store, context.Context) (int, error) {
+		return func(s *sqlite.Store, ctx context.Context) (int, error) { return s.Import(ctx, in) }
+	}
+	prunes := func(s *sqlite.Store, ctx context.Context) (int, error) {
+		return s.Prune(ctx, relay.Retention{MaxMessages: 3})
+	}
+	for _, tt := range []struct {
+		name     string
+		before   []relay.Message
+		work     func(*sqlite.Store, context.Context) (int, error)
+		wantDone int
+		wantSeen int64 // messages when the post was committed, with it
+	}{
+		// The post itself makes one more that is due.
+		{"prune 2000", messages(2000, "t"), prunes, 1998, 1501},
+		{"prune 10 MiB", large, prunes, 8, 7},
+		{"import 2000", nil, imports(messages(2000, "t")), 2000, 501},
+		{"import 10 MiB", nil, imports(large), 10, 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			held(t, func(t *testing.T, s *sqlite.Store, settle, release func()) {
+				release()
+				if _, err := s.Import(t.Context(), tt.before); err != nil {
+					t.Fatalf("Import: %v", err)
 				}
-				return err
+				seen := postDuring(t, s, settle, func() {
+					if n, err := tt.work(s, t.Context()); n != tt.wantDone || err != nil {
+						t.Errorf("%s: got %d, %v, want %d", tt.name, n, err, tt.wantDone)
+					}
+				})
+				if seen != tt.wantSeen {
+					t.Errorf("messages at the post's commit: got %d, want %d", seen, tt.wantSeen)
+				}
 			})
-			if count != 1501 {
-				t.Errorf("messages at the post's commit: got %d, want 1501", count)
-			}
 		})
-	})
-	t.Run("import", func(t *testing.T) {
-		held(t, func(t *testing.T, s *sqlite.Store, settle, release func()) {
-			release()
-			count := postDuring(t, s, settle, func() error {
-				// The fourth text fills the first transaction.
-				_, err := s.Import(t.Context(), messages(10, strings.Repeat("x", 1<<20)))
-				return err
-			})
-			if count != 5 {
-				t.Errorf("messages at the post's commit: got %d, want 5", count)
-			}
-		})
-	})
+	}
 }
 
 // postDuring starts work, queues a post behind its first step and returns how
 // many messages there were when the post was committed.
-func postDuring(t *testing.T, s *sqlite.Store, settle func(), work func() error) int64 {
+func postDuring(t *testing.T, s *sqlite.Store, settle, work func()) int64 {
 	t.Helper()
 	release := s.Hold()
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := work(); err != nil {
-			t.Errorf("work: %v", err)
-		}
-	})
+	wg.Go(work)
 	settle()
 	wg.Go(func() {
 		if _, err := s.Append(t.Context(), draft("posted meanwhile")); err != nil {

@@ -87,7 +87,7 @@ func testSameKey(f *fixture) {
 // testSnapshot reads while one writer posts and prunes to a fixed number: a
 // page that mixed two moments would not fit its own head and oldest id.
 func testSnapshot(f *fixture) {
-	const keep, posts = 20, 300
+	const keep, posts = 20, 150
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -92,6 +92,18 @@ var pruneTests = []test{
 			}
 		}
 	}},
+	{"the oldest id never goes back", func(f *fixture) {
+		f.post("a", "s")
+		// The clock was set back: the later message is the older one.
+		f.clock.advance(-time.Hour)
+		f.post("a", "s")
+		f.clock.advance(time.Hour)
+		f.prune(relay.Retention{MaxAge: time.Minute})
+		f.wantLeft([]int64{1}, 3)
+		f.clock.advance(time.Hour)
+		f.prune(relay.Retention{MaxAge: time.Minute})
+		f.wantLeft([]int64{}, 3)
+	}},
 	{"counts go down", func(f *fixture) {
 		f.fill("a", 3)
 		f.fill("b", 3)

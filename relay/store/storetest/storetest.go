@@ -5,6 +5,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -94,13 +95,23 @@ func (f *fixture) post(target, sender string) int64 {
 	return f.append(relay.Draft{Target: target, Sender: sender, Text: "text by " + sender}).ID
 }
 
-// fill appends n messages to a channel and returns their ids.
+// fill appends n messages to a channel and returns their ids in order.
 func (f *fixture) fill(target string, n int) []int64 {
 	f.Helper()
 	ids := make([]int64, n)
+	// Many at once, because a durable store shares a sync among them.
+	var wg sync.WaitGroup
 	for i := range ids {
-		ids[i] = f.append(relay.Draft{Target: target, Sender: "s", Text: fmt.Sprint("message ", i)}).ID
+		wg.Go(func() {
+			p, err := f.store.Append(f.Context(), relay.Draft{Target: target, Sender: "s", Text: fmt.Sprint("message ", i)})
+			if err != nil {
+				f.Errorf("Append: %v", err)
+			}
+			ids[i] = p.ID
+		})
 	}
+	wg.Wait()
+	slices.Sort(ids)
 	return ids
 }
 
