@@ -4,7 +4,8 @@
 //
 // A handler decodes the request, calls one verb of the log and encodes the
 // answer; the rules are the log's. Every answer carries the log's id in the
-// header X-Relay-Log, and every error is {"ok":false,"error":"..."}: the text
+// header X-Relay-Log. The guard package stands before it and bounds how long a
+// body may take to arrive. Every error is {"ok":false,"error":"..."}: the text
 // of an *relay.Error as it is, "internal error" for any other, which is logged.
 package api
 
@@ -61,9 +62,6 @@ type Options struct {
 	// EventTimeout bounds how long the client of a stream may take to accept
 	// one event before it is dropped; 0 means 30 s.
 	EventTimeout time.Duration
-	// BodyTimeout bounds how long the body of a POST may take to arrive; 0
-	// means 30 s.
-	BodyTimeout time.Duration
 	// Logger gets what clients must not see; nil is silent.
 	Logger *slog.Logger
 	// Version is the program's, shown at /docs; "" shows none.
@@ -99,7 +97,6 @@ func New(o Options) http.Handler {
 	}
 	o.Heartbeat = orDefault(o.Heartbeat, 15*time.Second)
 	o.EventTimeout = orDefault(o.EventTimeout, 30*time.Second)
-	o.BodyTimeout = orDefault(o.BodyTimeout, 30*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

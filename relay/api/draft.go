@@ -7,8 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"os"
-	"time"
 	"unicode/utf8"
 
 	"autoreview/relay"
@@ -45,23 +43,16 @@ func source(h http.Header) string {
 	return name
 }
 
-// body reads a whole body within the limits on its size and on its time.
+// body reads a whole body within the limit on its size.
 func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// Not every writer knows deadlines; the limit on the size holds anyway.
-	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Now().Add(s.opts.BodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxBody))
-	_ = c.SetReadDeadline(time.Time{})
-	if err == nil {
-		return body, nil
-	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &relay.Error{Code: relay.CodeTooLarge, Text: fmt.Sprintf("request body is larger than the limit of %d bytes", s.maxBody)}
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, &refusal{http.StatusRequestTimeout, fmt.Sprintf("request body did not arrive within %v", s.opts.BodyTimeout)}
+	if err != nil {
+		return nil, invalid("", "request body could not be read")
 	}
-	return nil, invalid("", "request body could not be read")
+	return body, nil
 }
 
 // decodeDraft reads the JSON of a message. Names are matched exactly and

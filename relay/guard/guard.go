@@ -5,8 +5,9 @@
 // every request body and sets the security headers that hold for all answers.
 //
 // Refusals are JSON, {"ok":false,"error":"..."}, in this order: 421 for the
-// Host, 403 for the Origin, 415 for the content type, 413 for the size. The
-// guard runs before the door behind it, so its statuses win.
+// Host, 403 for the Origin, 415 for the content type, 413 for the size, 408 for
+// a body that does not arrive. The guard runs before the door behind it, which
+// gets the body whole, so its statuses win.
 package guard
 
 import (
@@ -38,8 +39,7 @@ type Options struct {
 	AllowedOrigins []string
 	// MaxBodyBytes bounds a request body; 0 means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
-	// BodyTimeout bounds how long a body of unknown length may take to arrive;
-	// 0 means 30 s.
+	// BodyTimeout bounds how long a body may take to arrive; 0 means 30 s.
 	BodyTimeout time.Duration
 	// PageRoutes are the paths that a link on another site may lead to; nil
 	// means "/" and "/docs".
@@ -73,20 +73,16 @@ func New(o Options) func(http.Handler) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	timeout := o.BodyTimeout
-	if timeout <= 0 {
-		timeout = 30 * time.Second
-	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			setSecurityHeaders(w.Header())
 			no := p.judge(r)
 			if no == nil {
-				r, no = p.bounded(w, r, timeout)
+				r, no = p.whole(w, r)
 			}
 			if no != nil {
 				no.log(log, r)
-				no.answer(w)
+				no.answer(w, r)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -111,13 +107,14 @@ type refusal struct {
 	text   string
 }
 
-func (no *refusal) answer(w http.ResponseWriter) {
+func (no *refusal) answer(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	if no.status == http.StatusRequestEntityTooLarge || no.status == http.StatusRequestTimeout {
-		// What is left of the body is not worth reading.
+	if r.ContentLength != 0 {
+		// net/http would wait for the rest of the body, and for ever.
 		h.Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
 	}
 	w.WriteHeader(no.status)
 	// The client may be gone; nobody is left to tell.

@@ -13,12 +13,13 @@ import (
 )
 
 // policy is Options made ready for deciding. Its methods are pure but for
-// bounded.
+// whole.
 type policy struct {
 	hosts   []hostRule
 	origins map[string]bool // :: normal origin → true
 	pages   map[string]bool // :: path → true
 	maxBody int64
+	timeout time.Duration
 }
 
 func newPolicy(o Options) policy {
@@ -27,9 +28,13 @@ func newPolicy(o Options) policy {
 		origins: make(map[string]bool),
 		pages:   make(map[string]bool),
 		maxBody: o.MaxBodyBytes,
+		timeout: o.BodyTimeout,
 	}
 	if p.maxBody <= 0 {
 		p.maxBody = DefaultMaxBodyBytes
+	}
+	if p.timeout <= 0 {
+		p.timeout = 30 * time.Second
 	}
 	for _, h := range o.AllowedHosts {
 		if rule, err := parseHostRule(h); err == nil {
@@ -160,30 +165,31 @@ func contentTypeAllowed(r *http.Request) bool {
 	return err == nil && t == "application/json"
 }
 
-// bounded reads a body of unknown length into memory, so that one that is too
-// large is refused here and no door ever sees the start of it. A body of known
-// length has been judged already and net/http reads no more than that.
-func (p policy) bounded(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*http.Request, *refusal) {
-	if r.ContentLength >= 0 {
+// whole reads the body into memory and hands it on. A body that is too large or
+// too slow is refused here, with one answer for every door, and no door ever
+// sees the start of it.
+func (p policy) whole(w http.ResponseWriter, r *http.Request) (*http.Request, *refusal) {
+	if r.ContentLength == 0 {
 		return r, nil
 	}
 	// Not every writer knows deadlines; the bound on the size holds anyway.
 	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Now().Add(timeout))
+	_ = c.SetReadDeadline(time.Now().Add(p.timeout))
 	body, err := io.ReadAll(io.LimitReader(r.Body, p.maxBody+1))
-	_ = c.SetReadDeadline(time.Time{})
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return r, &refusal{http.StatusRequestTimeout, fmt.Sprintf("request body did not arrive within %v", timeout)}
+		return r, &refusal{http.StatusRequestTimeout, fmt.Sprintf("request body did not arrive within %v", p.timeout)}
 	case err != nil:
 		return r, &refusal{http.StatusBadRequest, "request body could not be read"}
 	case int64(len(body)) > p.maxBody:
 		return r, p.tooLarge()
 	}
-	whole := new(http.Request)
-	*whole = *r
-	whole.Body = io.NopCloser(bytes.NewReader(body))
-	whole.ContentLength = int64(len(body))
-	whole.TransferEncoding = nil
-	return whole, nil
+	// Left in place the deadline would end a long wait of the door's.
+	_ = c.SetReadDeadline(time.Time{})
+	read := new(http.Request)
+	*read = *r
+	read.Body = io.NopCloser(bytes.NewReader(body))
+	read.ContentLength = int64(len(body))
+	read.TransferEncoding = nil
+	return read, nil
 }
