@@ -96,6 +96,32 @@ func TestAutoreviewTomlShowsDefaults(t *testing.T) {
 	}
 }
 
+// The documentation has a row for every key.
+func TestConfigurationIsDocumented(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join("..", "docs", "configuration*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("pages: got %v and error %v, want some", pages, err)
+	}
+	var text strings.Builder
+	for _, page := range pages {
+		src, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(src)
+	}
+	cfg, _, err := config.Load("autoreview-minimal.toml", home(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(config.Print(cfg), "\n")[1:] {
+		key, _, ok := strings.Cut(strings.TrimPrefix(line, "# "), " ")
+		if ok && !regexp.MustCompile("(?m)^\\| (`[a-z_]+`, )?`"+key+"`(, `[a-z_]+`)? \\|").MatchString(text.String()) {
+			t.Errorf("key %q: want a row in docs/configuration*.md", key)
+		}
+	}
+}
+
 func TestRelayToml(t *testing.T) {
 	if _, err := os.Stat("relay.toml"); errors.Is(err, fs.ErrNotExist) {
 		t.Skip("there is no relay.toml yet")

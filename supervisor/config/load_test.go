@@ -78,20 +78,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestEveryKey(t *testing.T) {
-	dir := t.TempDir()
-	for _, d := range []string{"repo", "home/.codex"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, f := range []string{"prompt.tmpl", "home/.codex/deep.config.toml"} {
-		if err := os.WriteFile(filepath.Join(dir, f), []byte("# {{.Channel}}"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	path := filepath.Join(dir, "a.toml")
-	text := `
+const everyKey = `
 relay = "https://relay.example/sub/"
 token_env = "RELAY_TOKEN"
 state_dir = "~/state"
@@ -122,7 +109,21 @@ start = 41
 [watch.config]
 model_reasoning_effort = "high"
 `
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+
+func TestEveryKey(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"repo", "home/.codex"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"prompt.tmpl", "home/.codex/deep.config.toml"} {
+		if err := os.WriteFile(filepath.Join(dir, f), []byte("# {{.Channel}}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "a.toml")
+	if err := os.WriteFile(path, []byte(everyKey), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	home := filepath.Join(dir, "home")
