@@ -31,7 +31,8 @@ const DefaultBaseURL = "http://127.0.0.1:8010"
 // server does not send it.
 const HeaderLog = "X-Relay-Log"
 
-// HeaderSource carries Draft.Source on a POST, for the relay's activity log.
+// HeaderSource carries Draft.Source on a POST, for the relay's activity log: 1
+// to 32 characters of a-z, 0-9, ".", "_" and "-".
 const HeaderSource = "X-Relay-Source"
 
 // MaxPoll is the longest a relay lets one request wait.
@@ -149,9 +150,8 @@ func (c *Client) Read(ctx context.Context, q relay.Query) (relay.Page, error) {
 	return p, err
 }
 
-// Wait is relay.Log.Wait: a long-poll, repeated until d has passed. d is
-// rounded up to full seconds. The original server is asked every
-// Options.PollInterval instead.
+// Wait is relay.Log.Wait: a long-poll, repeated until d has passed. The
+// original server is asked every Options.PollInterval instead.
 func (c *Client) Wait(ctx context.Context, q relay.Query, d time.Duration) (relay.Page, error) {
 	if err := check(q); err != nil {
 		return relay.Page{}, err

@@ -138,7 +138,7 @@ func TestWaitRepeatsFromWhatWasScanned(t *testing.T) {
 	if asked[0].Get("since_id") != "4" || asked[1].Get("since_id") != "30" {
 		t.Errorf("Wait: asked since %s then %s, want 4 then 30", asked[0].Get("since_id"), asked[1].Get("since_id"))
 	}
-	if asked[0].Get("wait") != "55" {
+	if asked[0].Get("wait") != "55.000" {
 		t.Errorf("Wait: asked to wait %s s, want 55", asked[0].Get("wait"))
 	}
 }

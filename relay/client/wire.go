@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -105,7 +104,7 @@ func params(q relay.Query, wait time.Duration) url.Values {
 		v.Set("before_id", strconv.FormatInt(q.Before, 10))
 	}
 	if wait > 0 {
-		v.Set("wait", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		v.Set("wait", strconv.FormatFloat(wait.Seconds(), 'f', 3, 64))
 	}
 	return v
 }
