@@ -39,7 +39,7 @@ var policies = map[codexrun.Class]policy{
 
 	codexrun.TimeoutSilent: {actRetry, 3, 10 * time.Second, time.Minute},
 
-	codexrun.UsageLimit:         {actPark, 0, 5 * time.Minute, 30 * time.Minute},
+	codexrun.UsageLimit:         {actPark, 0, 5 * time.Minute, time.Hour},
 	codexrun.Auth:               {actPark, 0, time.Minute, 10 * time.Minute},
 	codexrun.Quota:              {actPark, 0, 5 * time.Minute, 30 * time.Minute},
 	codexrun.NoCodex:            {actPark, 0, 30 * time.Second, 5 * time.Minute},
@@ -74,15 +74,20 @@ func decide(class codexrun.Class, attempt, parks int, retryAt, now time.Time, ji
 	wait := backoff(p.first, p.limit, n)
 	wait += time.Duration(float64(wait) * jitter / 5)
 	at := now.Add(wait)
-	// A recorded time is a hint: it is kept to when it is sooner than the cap,
-	// and asked about again at the cap when it is later, for it may be wrong.
-	if !retryAt.IsZero() && retryAt.After(now) {
-		at = retryAt
-		if p.do != actPark && at.After(now.Add(p.limit)) {
-			at = now.Add(p.limit)
-		}
+	// A recorded time is a hint. It is kept to when it comes before the longest
+	// wait; else it is tried again then, for the hint may be wrong and the user
+	// may have bought more.
+	if retryAt.After(now) {
+		at = earlier(retryAt, now.Add(p.limit))
 	}
 	return decision{do: p.do, at: at}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // backoff is first*2^(n-1), at most limit.

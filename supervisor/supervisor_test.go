@@ -270,18 +270,21 @@ func TestParkedUntilMended(t *testing.T) {
 // Codex's own word on when to try again is kept to.
 func TestUsageLimitWaitsForTheRecordedTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		reset := time.Now().Add(3 * time.Hour)
-		var second time.Time
+		reset := time.Now().Add(150 * time.Minute)
+		var reviewed time.Time
 		w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
-			if n == 1 {
+			if time.Now().Before(reset) {
 				return codexrun.Result{Class: codexrun.UsageLimit, Text: "limit", RetryAt: reset}
 			}
-			second = time.Now()
+			reviewed = time.Now()
 			return says(approval)(ctx, n, spec)
 		}
 		w.live(func() { w.packet("p"); w.settle(4 * time.Hour) })
-		if second.Before(reset) || second.After(reset.Add(time.Second)) {
-			t.Errorf("second run at %v, want at %v", second, reset)
+		if reviewed.Before(reset) || reviewed.After(reset.Add(time.Second)) {
+			t.Errorf("reviewed at %v, want at %v", reviewed, reset)
+		}
+		if n := len(w.codex.runs()); n != 4 {
+			t.Errorf("codex ran %d times, want at once, after one hour, after two, and at the reset", n)
 		}
 		w.checkAnswered(1)
 	})
