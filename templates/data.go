@@ -25,7 +25,7 @@ type Review struct {
 	// Repo is the absolute path of the working directory. Branch and Commit
 	// are what it has checked out, "" when it is no repository.
 	Repo, Branch, Commit string
-	// Resumed says that this Codex thread has reviewed earlier packets.
+	// Resumed says that the Codex thread has a past: mostly earlier reviews.
 	Resumed bool
 	// CanWrite says that the sandbox lets commands change files.
 	CanWrite bool
