@@ -1,0 +1,130 @@
+// Command autoreview supervises reviews: it watches channels of a relay and
+// runs Codex for every packet.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// The second signal ends the program at once: the first one's handler is
+	// taken away as soon as it has been seen.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var silent exitError
+	if errors.As(err, &silent) {
+		return int(silent)
+	}
+	report(stderr, err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}
+
+// exitError ends the program with this code and says nothing.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+// hintError is an error that knows what to do about it.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e hintError) Unwrap() error { return e.error }
+
+func report(w io.Writer, err error) {
+	fmt.Fprintf(w, "autoreview: error: %v\n", err)
+	var h hintError
+	if errors.As(err, &h) {
+		fmt.Fprintf(w, "autoreview: hint: %s\n", h.hint)
+		return
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(w, "autoreview: hint: see autoreview --help")
+	}
+}
+
+const rootHelp = `autoreview watches channels of a relay and has Codex review every packet that
+is posted there. Exactly one review, or one plain notice, answers each packet.
+
+  autoreview up       supervise, and host a relay when none is running
+  autoreview run      supervise with a relay that is already running
+  autoreview check    check the configuration and print what is in effect
+  autoreview threads  list the Codex threads that a watch can continue
+
+Example, in the repository to be reviewed:
+
+  autoreview up
+`
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use: "autoreview", Long: rootHelp, Version: version(),
+		SilenceErrors: true, SilenceUsage: true, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newRun(), newUp(), newCheck(), newThreads(), newVersion())
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%q takes no arguments and no command %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "autoreview", version()) },
+	}
+}
+
+// version is the module's version, or the revision it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return "devel"
+}

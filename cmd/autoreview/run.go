@@ -1,0 +1,187 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"autoreview/relay/client"
+	"autoreview/supervisor"
+	"autoreview/supervisor/config"
+	"autoreview/supervisor/state"
+)
+
+const runHelp = `Watch the channels of autoreview.toml and have Codex review every packet.
+
+Without a file the variables of the bash loop are enough: BASE_URL TARGET
+INTERVAL LASTFILE SESSION_ID WATCH_SENDER.
+
+Example:
+
+  autoreview run --config autoreview.toml
+`
+
+const upHelp = `The same as "autoreview run", and host a relay in this process when none
+answers at the address of the configuration. When the relay in use ends, this
+one takes its place.
+
+Example, in the repository to be reviewed:
+
+  autoreview up
+`
+
+// runFlags are the flags of run and up.
+type runFlags struct {
+	config     string
+	standby    bool
+	ifNot      bool
+	verbose    bool
+	jsonLog    bool
+	relayFile  string
+	relayData  string
+	hostsRelay bool
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use: "run", Short: "Supervise with a relay that is already running", Long: runHelp, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return supervise(cmd, f) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func newUp() *cobra.Command {
+	f := runFlags{hostsRelay: true}
+	cmd := &cobra.Command{
+		Use: "up", Short: "Supervise, and host a relay when none is running", Long: upHelp, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return supervise(cmd, f) },
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.relayFile, "relay-config", "", "`file` with the settings of a relay that is hosted here (default: the user's relay.toml)")
+	cmd.Flags().StringVar(&f.relayData, "relay-data", "", "data `folder` of a relay that is hosted here")
+	return cmd
+}
+
+func (f *runFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.config, "config", "", "configuration `file` (default autoreview.toml)")
+	cmd.Flags().BoolVar(&f.standby, "standby", false, "when another one has this configuration, wait for it to end and take over")
+	cmd.Flags().BoolVar(&f.ifNot, "if-not-running", false, "when another one has this configuration, end quietly with exit code 0")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log every step and every event of Codex")
+	cmd.Flags().BoolVar(&f.jsonLog, "log-json", false, "log JSON lines")
+	cmd.MarkFlagsMutuallyExclusive("standby", "if-not-running")
+}
+
+func (f runFlags) instance() instance {
+	switch {
+	case f.standby:
+		return standby
+	case f.ifNot:
+		return yield
+	default:
+		return insist
+	}
+}
+
+func supervise(cmd *cobra.Command, f runFlags) error {
+	ctx, talk := cmd.Context(), cmd.ErrOrStderr()
+	cfg, err := loadConfig(f.config, talk)
+	if err != nil {
+		return err
+	}
+	release, err := lockState(ctx, cfg.StateDir, f.instance(), talk)
+	if errors.Is(err, errRunning) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	log := newLogger(talk, f)
+	st, err := state.Open(ctx, filepath.Join(cfg.StateDir, "state.db"))
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	lost := make(chan struct{}, 1)
+	s, err := supervisor.New(supervisor.Options{
+		Config: cfg, Relay: newClient(cfg), State: st, Logger: log,
+		Unreachable: func() { signalOnce(lost) },
+	})
+	if err != nil {
+		return err
+	}
+	if f.hostsRelay {
+		stop, err := hostRelay(ctx, cfg.Relay, f, lost, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	fmt.Fprintf(talk, "autoreview: %s; page: %s/\n", describe(cfg), cfg.Relay)
+	return s.Run(ctx)
+}
+
+func signalOnce(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func loadConfig(path string, talk io.Writer) (config.Config, error) {
+	cfg, warnings, err := config.Load(path, os.Getenv)
+	for _, w := range warnings {
+		fmt.Fprintf(talk, "autoreview: warning: %s\n", w)
+	}
+	var bad *config.Error
+	if errors.As(err, &bad) && bad.Hint != "" {
+		return cfg, hintError{err, bad.Hint}
+	}
+	return cfg, err
+}
+
+func newClient(cfg config.Config) *client.Client {
+	token := ""
+	if cfg.TokenEnv != "" {
+		token = os.Getenv(cfg.TokenEnv)
+	}
+	return client.New(client.Options{
+		BaseURL: cfg.Relay, Token: token, UserAgent: "autoreview/" + version(), PollInterval: cfg.PollInterval,
+	})
+}
+
+func describe(cfg config.Config) string {
+	watches := make([]string, len(cfg.Watches))
+	for i, w := range cfg.Watches {
+		watches[i] = fmt.Sprintf("watching %s for %s", w.Channel, strings.Join(w.Senders, ", "))
+	}
+	return strings.Join(watches, "; ")
+}
+
+// newLogger logs for a person on a terminal, and plain lines elsewhere.
+func newLogger(w io.Writer, f runFlags) *slog.Logger {
+	level := slog.LevelInfo
+	if f.verbose {
+		level = slog.LevelDebug
+	}
+	if f.jsonLog {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	}
+	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !coloured(w)}))
+}
+
+func coloured(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
