@@ -29,7 +29,7 @@ var writeQueries = []string{sqlInsert, sqlCountUp, sqlInsertKey, sqlFindKey, sql
 // CodeUnavailable.
 func (s *Store) Append(ctx context.Context, d relay.Draft) (relay.Posted, error) {
 	var posted relay.Posted
-	err := s.write(ctx, func(t *txn) (err error) {
+	err := s.write(ctx, len(d.Text), func(t *txn) (err error) {
 		posted, err = t.post(d, s.now())
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 
 	"autoreview/relay"
@@ -36,39 +37,73 @@ const (
 		WHERE gone = 1 AND ts < ? LIMIT ?)`
 )
 
-// Prune deletes the messages that r no longer keeps, and the idempotency keys
-// of pruned messages that are older than 30 days. It returns how many messages
-// it deleted, also with an error.
+// Prune deletes the messages that r does not keep at the time of the call, and
+// the idempotency keys of pruned messages that are older than 30 days. It
+// returns how many messages it deleted, also with an error.
 //
 // It works in small transactions through the same queue as posts, which are
 // committed between them. When ctx ends it stops after the current one. The
 // space of deleted messages is used again for new ones; the file does not
 // shrink.
 func (s *Store) Prune(ctx context.Context, r relay.Retention) (pruned int, err error) {
-	for {
-		n, err := s.step(ctx, func(t *txn) (int, error) { return t.prune(r, s.now()) })
-		pruned += n
-		if err != nil {
-			return pruned, fmt.Errorf("pruning messages: %w", err)
-		}
-		if n == 0 {
-			break
-		}
+	now := s.now()
+	if r.MaxAge > 0 {
+		oldest := seconds(now.Add(-r.MaxAge))
+		pruned, err = s.repeat(ctx, func(t *txn) (int, error) { return t.prune(sqlTooOld, oldest, stepMessages) })
 	}
+	if r.MaxMessages > 0 && err == nil {
+		var n int
+		n, err = s.pruneExcess(ctx, r.MaxMessages)
+		pruned += n
+	}
+	if err == nil {
+		_, err = s.repeat(ctx, func(t *txn) (int, error) { return t.forgetKeys(now) })
+	}
+	if err != nil {
+		return pruned, fmt.Errorf("pruning: %w", err)
+	}
+	return pruned, nil
+}
+
+// pruneExcess deletes as many messages as are too many when it starts: it does
+// not run after posts that go on. Each transaction counts again, so that two
+// calls at once do not delete too many together.
+func (s *Store) pruneExcess(ctx context.Context, keep int64) (sum int, err error) {
+	left := int64(math.MaxInt64)
 	for {
-		n, err := s.step(ctx, func(t *txn) (int, error) { return t.forgetKeys(s.now()) })
-		if err != nil {
-			return pruned, fmt.Errorf("pruning keys: %w", err)
+		var due int64
+		n, err := s.step(ctx, func(t *txn) (int, error) {
+			var count int64
+			if err := t.row(sqlCount).Scan(&count); err != nil {
+				return 0, err
+			}
+			// Never below 0, which SQLite takes for no limit.
+			due = max(0, min(left, count-keep))
+			return t.prune(sqlOldest, min(due, stepMessages))
+		})
+		if err != nil || n == 0 {
+			return sum, err
 		}
-		if n == 0 {
-			return pruned, nil
+		sum += n
+		left = due - int64(n)
+	}
+}
+
+// repeat makes a change through the writer until it counts nothing, and
+// returns the sum.
+func (s *Store) repeat(ctx context.Context, change func(*txn) (int, error)) (sum int, err error) {
+	for {
+		n, err := s.step(ctx, change)
+		if err != nil || n == 0 {
+			return sum, err
 		}
+		sum += n
 	}
 }
 
 // step makes one change through the writer and returns what it counted.
 func (s *Store) step(ctx context.Context, change func(*txn) (int, error)) (n int, err error) {
-	err = s.write(ctx, func(t *txn) (err error) {
+	err = s.write(ctx, stepBytes, func(t *txn) (err error) {
 		n, err = change(t)
 		return err
 	})
@@ -78,25 +113,26 @@ func (s *Store) step(ctx context.Context, change func(*txn) (int, error)) (n int
 	return n, nil
 }
 
-// prune deletes the first messages that are due and returns how many.
-func (t *txn) prune(r relay.Retention, now time.Time) (int, error) {
-	due, err := t.due(r, now)
-	if err != nil || len(due.ids) == 0 {
+// prune deletes the messages that a query selects, as many as fit one
+// transaction, and returns how many.
+func (t *txn) prune(query string, args ...any) (int, error) {
+	v, err := t.victims(query, args...)
+	if err != nil || len(v.ids) == 0 {
 		return 0, err
 	}
-	ids := jsonArray(due.ids)
+	ids := jsonArray(v.ids)
 	if _, err := t.exec(sqlKeysGone, ids); err != nil {
 		return 0, err
 	}
 	if _, err := t.exec(sqlDelete, ids); err != nil {
 		return 0, err
 	}
-	for name, c := range due.channels {
+	for name, c := range v.channels {
 		if _, err := t.exec(sqlCountDown, name, c.count, c.through); err != nil {
 			return 0, err
 		}
 	}
-	return len(due.ids), nil
+	return len(v.ids), nil
 }
 
 // victims are messages to delete, and what their channels lose by it.
@@ -113,27 +149,6 @@ func (v *victims) add(id int64, target string, bytes int64) {
 	v.bytes += bytes
 	c := v.channels[target]
 	v.channels[target] = loss{c.count + 1, max(c.through, id)}
-}
-
-// due selects what one transaction may delete: by age first, then by number.
-func (t *txn) due(r relay.Retention, now time.Time) (victims, error) {
-	if r.MaxAge > 0 {
-		v, err := t.victims(sqlTooOld, seconds(now.Add(-r.MaxAge)), stepMessages)
-		if err != nil || len(v.ids) > 0 {
-			return v, err
-		}
-	}
-	if r.MaxMessages <= 0 {
-		return victims{}, nil
-	}
-	var count int64
-	if err := t.row(sqlCount).Scan(&count); err != nil {
-		return victims{}, err
-	}
-	if count <= r.MaxMessages {
-		return victims{}, nil
-	}
-	return t.victims(sqlOldest, min(count-r.MaxMessages, stepMessages))
 }
 
 // victims collects the rows of a query until a transaction has enough to do.

@@ -11,6 +11,8 @@ type task struct {
 	// transaction. A *relay.Error refuses this task alone, and then run must
 	// have changed nothing; any other error undoes the whole transaction.
 	run func(*txn) error
+	// bytes is roughly how much run writes, when that can be much.
+	bytes int
 	// done is closed after the commit that decided err.
 	done chan struct{}
 	err  error
@@ -50,12 +52,15 @@ func (q *queue) put(t *task) bool {
 	return true
 }
 
-// take returns the oldest tasks, at most limit, without waiting, and whether
-// more can come.
-func (q *queue) take(limit int) (batch []*task, open bool) {
+// take returns the oldest tasks, at most limit and no more once they have so
+// many bytes, without waiting, and whether more can come.
+func (q *queue) take(limit, bytes int) (batch []*task, open bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := min(limit, len(q.tasks))
+	n := 0
+	for sum := 0; n < min(limit, len(q.tasks)) && sum < bytes; n++ {
+		sum += q.tasks[n].bytes
+	}
 	batch = slices.Clone(q.tasks[:n])
 	q.tasks = slices.Delete(q.tasks, 0, n)
 	return batch, !q.closed

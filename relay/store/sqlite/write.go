@@ -12,18 +12,21 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// maxBatch bounds how many tasks share a commit, and with it how long the
-// first of them waits.
-const maxBatch = 256
+// Bounds of what shares a commit, and with it of how long the first waits.
+const (
+	maxBatch      = 256
+	maxBatchBytes = 16 << 20
+)
 
 // write queues a change and returns once its commit is durable. After it was
 // queued ctx no longer matters, so that an answer never leaves open whether
-// the change was made.
-func (s *Store) write(ctx context.Context, run func(*txn) error) error {
+// the change was made. For bytes see task.
+func (s *Store) write(ctx context.Context, bytes int, run func(*txn) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	t := newTask(run)
+	t.bytes = bytes
 	if !s.queue.put(t) {
 		return errClosed()
 	}
@@ -35,7 +38,7 @@ func (s *Store) write(ctx context.Context, run func(*txn) error) error {
 func (s *Store) runWriter() {
 	defer close(s.stopped)
 	for {
-		batch, open := s.queue.take(maxBatch)
+		batch, open := s.queue.take(maxBatch, maxBatchBytes)
 		switch {
 		case len(batch) > 0:
 			s.commit(batch)

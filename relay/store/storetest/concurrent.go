@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -13,6 +14,7 @@ var concurrentTests = []test{
 	{"a following reader sees every message once and in order", testFollow},
 	{"one of many posts with the same key is stored", testSameKey},
 	{"every page is of one moment", testSnapshot},
+	{"pruning ends while posts go on", testPruneEnds},
 	{"posts, reads and pruning go on together", testTogether},
 }
 
@@ -122,6 +124,34 @@ func testSnapshot(f *fixture) {
 	<-done
 }
 
+func testPruneEnds(f *fixture) {
+	f.fill("a", 100)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if _, err := f.store.Append(f.Context(), relay.Draft{Target: "a", Sender: "s", Text: "t"}); err != nil {
+					f.Errorf("Append: %v", err)
+					return
+				}
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(f.Context(), time.Minute)
+	defer cancel()
+	if n, err := f.store.Prune(ctx, relay.Retention{MaxMessages: 10}); n < 90 || err != nil {
+		f.Errorf("Prune: got %d, %v, want 90 or more", n, err)
+	}
+	close(done)
+	wg.Wait()
+}
+
 func testTogether(f *fixture) {
 	const writers, each = 4, 100
 	var wg sync.WaitGroup
@@ -152,11 +182,17 @@ func testTogether(f *fixture) {
 		})
 	}
 	wg.Wait()
-	f.prune(relay.Retention{MaxMessages: 50})
-	var left int64
-	for _, c := range f.channels() {
-		left += c.Count
+	count := func() (n int64) {
+		for _, c := range f.channels() {
+			n += c.Count
+		}
+		return n
 	}
+	if got := count(); got < 50 {
+		f.Errorf("left before the last pruning: got %d, want 50 or more", got)
+	}
+	f.prune(relay.Retention{MaxMessages: 50})
+	left := count()
 	if got := len(f.read(relay.Query{}).Messages); got != 50 || left != 50 {
 		f.Errorf("left: got %d messages and a count of %d, want 50", got, left)
 	}
