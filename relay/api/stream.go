@@ -37,9 +37,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	defer done()
 	events := newEventWriter(w, s.opts.EventTimeout)
 	defer events.hurry(ctx)()
-	if err := s.follow(ctx, events, req.query, hello); err != nil {
-		s.ended(r, err)
-	}
+	s.ended(r, s.follow(ctx, events, req.query, hello))
 	return nil
 }
 
