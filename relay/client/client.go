@@ -9,8 +9,8 @@
 //
 // Nothing is retried here. A failure is one of three: an *relay.Error when the
 // relay refused the request, with a *StatusError around it that has the HTTP
-// status; a *StatusError alone for any other status; or a wrapped transport
-// error.
+// status; a *StatusError alone for any other status; or an *UnreachableError. A
+// context that ends comes back as its cause.
 package client
 
 import (

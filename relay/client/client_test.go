@@ -180,8 +180,9 @@ func TestUnreachableRelay(t *testing.T) {
 	if err == nil || strings.Count(err.Error(), srv.URL) != 1 || strings.Contains(err.Error(), "api/messages") {
 		t.Errorf("Read: got %v, want an error that names the address once", err)
 	}
-	if se := (*client.StatusError)(nil); errors.As(err, &se) {
-		t.Errorf("Read: got a status %v from nowhere", se)
+	var unreachable *client.UnreachableError
+	if !errors.As(err, &unreachable) || unreachable.BaseURL != srv.URL {
+		t.Errorf("Read: got %#v, want an *UnreachableError for %s", err, srv.URL)
 	}
 }
 

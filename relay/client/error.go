@@ -13,6 +13,19 @@ import (
 // and not the original server either.
 var ErrNotRelay = errors.New("what answers there is not a relay")
 
+// UnreachableError says that no answer came, or not a whole one. What was asked
+// for may have been done all the same.
+type UnreachableError struct {
+	BaseURL string
+	Err     error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("asking the relay at %s: %v", e.BaseURL, e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
 // StatusError is an answer with a status other than 2xx.
 type StatusError struct {
 	// Status is the HTTP status.

@@ -202,7 +202,7 @@ func (c *Client) transport(parent, ctx context.Context, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // the address is said below, without the query
 	}
-	return fmt.Errorf("asking the relay at %s: %w", c.opts.BaseURL, err)
+	return &UnreachableError{BaseURL: c.opts.BaseURL, Err: err}
 }
 
 // decode turns an answer into v, or into the error that it reports.

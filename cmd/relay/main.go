@@ -1,0 +1,167 @@
+// Command relay keeps the log of messages that agents and people share, and is
+// the command line to it: serve, post, fetch, tail, channels, stdio, import.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"autoreview/relay/client"
+)
+
+func main() {
+	// The second signal ends the program at once: the first one's handler is
+	// taken away as soon as it has been seen.
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// stopSignals leaves SIGHUP alone where nohup has turned it off: asking for it
+// would turn it on again.
+func stopSignals() []os.Signal {
+	s := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		s = append(s, syscall.SIGHUP)
+	}
+	return s
+}
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	report(stderr, err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		return 2
+	}
+	return 1
+}
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Hint() string { return "see relay --help" }
+
+// hintError is an error that knows what to do about it.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e hintError) Unwrap() error { return e.error }
+func (e hintError) Hint() string  { return e.hint }
+
+// report prints an error, a line each when it is several.
+func report(w io.Writer, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(w, "relay: error: %s\n", line)
+	}
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		fmt.Fprintf(w, "relay: hint: %s\n", h.Hint())
+	}
+}
+
+// say prints to the person, never to the program that reads the output.
+func say(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "relay: "+format+"\n", args...)
+}
+
+func newRoot() *cobra.Command {
+	root := newServe()
+	root.Use, root.Long, root.Version = "relay", rootHelp, version()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), cmd.Long) })
+	root.AddCommand(newServe(), newPost(), newFetch(), newTail(), newChannels(), newStdio(), newImport(), newVersion())
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no arguments and has no command %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Long: versionHelp, Args: noArgs,
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "relay", version()) },
+	}
+}
+
+// version is the module's version, or the revision it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return "devel"
+}
+
+// env is a variable of the environment, or def when it is unset or empty.
+func env(name, def string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return def
+}
+
+// relayFlags are those of every command that talks to a running relay.
+type relayFlags struct {
+	url    string
+	target string
+}
+
+func (f *relayFlags) add(cmd *cobra.Command, withTarget bool) {
+	cmd.Flags().StringVar(&f.url, "url", env("BASE_URL", client.DefaultBaseURL), "address of the relay")
+	if withTarget {
+		cmd.Flags().StringVarP(&f.target, "target", "t", env("TARGET", "proj-x"), "channel")
+	}
+}
+
+func (f *relayFlags) client() *client.Client {
+	return client.New(client.Options{BaseURL: f.url, Source: "cli", UserAgent: "relay/" + version(), PollInterval: interval()})
+}
+
+// withHint adds what to do when the relay cannot be reached.
+func withHint(err error) error {
+	_, silent := errors.AsType[*client.UnreachableError](err)
+	switch {
+	case client.Denied(err):
+		return hintError{err, "the relay is there, and refuses this request"}
+	case errors.Is(err, client.ErrNotRelay):
+		return hintError{err, "another address can be given with --url or BASE_URL"}
+	case silent:
+		return hintError{err, "is the relay running? start it with: relay serve"}
+	}
+	return err
+}
