@@ -35,7 +35,7 @@ func (t *table) extraArgs() []string {
 		return nil
 	}
 	for i, arg := range args {
-		if i > 0 && takesValue(args[i-1]) && (arg == "" || arg[0] != '-' || slices.Contains(valued, args[i-1])) {
+		if i > 0 && takesValue(args[i-1]) && !strings.HasPrefix(arg, "-") {
 			continue
 		}
 		if wrong := checkArg(arg); wrong != "" {
