@@ -90,7 +90,9 @@ func TestWaitAnswersAsAStreamAtOnce(t *testing.T) {
 	l := newLog()
 	h := mcptools.New(mcptools.Options{Log: l})
 	url := listenTo(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(hidden{w}, r) }))
-	resp, err := http.DefaultClient.Do(request(t.Context(), url,
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a failing test
+	defer cancel()
+	resp, err := http.DefaultClient.Do(request(ctx, url,
 		callBody("wait_for_messages", object{"target": "proj-x", "since_id": 0, "timeout_seconds": 3000}, "tok")))
 	if err != nil {
 		t.Fatal(err)
