@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -61,8 +62,7 @@ func at(v any, path ...string) map[string]any {
 	return m
 }
 
-// promised lists every answer that the document describes, and each must be a
-// status that exists.
+// promised lists every answer that the document describes.
 func (c *contract) promised() map[string]bool {
 	all := make(map[string]bool)
 	for path, item := range at(c.doc, "paths") {
@@ -113,6 +113,34 @@ func (c *contract) validate(where, pointer, essence string, body []byte) {
 
 func escape(s string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(s)
+}
+
+// TestOpenAPIExamples holds each example against the schema beside it.
+func TestOpenAPIExamples(t *testing.T) {
+	c := loadContract(t, open(t, nil).get("/openapi.json").Body.Bytes())
+	found := 0
+	var walk func(v any, pointer string)
+	walk = func(v any, pointer string) {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return
+		}
+		if ex, ok := m["example"]; ok && m["schema"] != nil {
+			raw, err := json.Marshal(ex)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.validate("example of "+pointer, "#"+pointer+"/schema", "application/json", raw)
+			found++
+		}
+		for k, child := range m {
+			walk(child, pointer+"/"+escape(k))
+		}
+	}
+	walk(c.doc, "")
+	if found < 8 {
+		t.Errorf("found %d examples, want at least 8", found)
+	}
 }
 
 // openPruned is a fixture whose first keyed message, "gone", is no longer there.

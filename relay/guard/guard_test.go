@@ -3,6 +3,7 @@ package guard_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"autoreview/relay/guard"
@@ -65,6 +67,9 @@ func TestRefusalsInOrder(t *testing.T) {
 		if got := rec.Header().Get("Content-Type"); got != "application/json" {
 			t.Errorf("%d: Content-Type is %q", rec.Code, got)
 		}
+		if got := rec.Header().Get("Connection"); got != "close" {
+			t.Errorf("%d with an unread body: Connection is %q, want close", rec.Code, got)
+		}
 		step.mend()
 	}
 	if rec := serve(o, r); rec.Code != 200 {
@@ -111,6 +116,19 @@ func TestBodyLimit(t *testing.T) {
 				t.Errorf("%d bytes, length known %v: the door got %s", size, known, rec.Body)
 			}
 		}
+	}
+}
+
+// A body that says it is too large is not read at all.
+func TestTooLargeBodyIsNotRead(t *testing.T) {
+	r := request("POST", "")
+	r.Body, r.ContentLength = io.NopCloser(iotest.ErrReader(errors.New("read"))), 101
+	if rec := serve(guard.Options{MaxBodyBytes: 100}, r); rec.Code != 413 {
+		t.Errorf("got %d %s, want 413", rec.Code, rec.Body)
+	}
+	r.ContentLength = 100
+	if rec := serve(guard.Options{MaxBodyBytes: 100}, r); rec.Code != 400 {
+		t.Errorf("a body that breaks off: got %d %s, want 400", rec.Code, rec.Body)
 	}
 }
 
