@@ -225,7 +225,7 @@ func TestConnectionsAreReused(t *testing.T) {
 
 func TestLocalChecks(t *testing.T) {
 	c := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
-	for _, q := range []relay.Query{{}, {Targets: []string{"a"}, Newest: true, Since: 1}, {Targets: []string{"a"}, Since: -1}} {
+	for _, q := range []relay.Query{{}, {Targets: []string{""}}, {Targets: []string{"a"}, Newest: true, Since: 1}, {Targets: []string{"a"}, Since: -1}} {
 		var re *relay.Error
 		if _, err := c.Read(t.Context(), q); !errors.As(err, &re) {
 			t.Errorf("Read(%+v): got %v, want a *relay.Error", q, err)

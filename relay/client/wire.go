@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -225,7 +226,8 @@ func clampLimit(n int) int {
 
 func check(q relay.Query) error {
 	switch {
-	case len(q.Targets) == 0:
+	case len(q.Targets) == 0 || slices.Contains(q.Targets, ""):
+		// A relay takes an empty channel for its default one.
 		return invalid("target", "target is required")
 	case q.Newest && q.Since != 0:
 		return invalid("since_id", "since_id and before_id cannot be used together")
