@@ -16,9 +16,12 @@ import (
 
 	"autoreview/relay"
 	"autoreview/relay/client"
+	"autoreview/relay/relaytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction(relaytest.LeakedFunction))
+}
 
 func serve(t *testing.T, h http.HandlerFunc) *client.Client {
 	t.Helper()

@@ -20,10 +20,12 @@ type UnreachableError struct {
 	Err     error
 }
 
+// Error names the address and the reason.
 func (e *UnreachableError) Error() string {
 	return fmt.Sprintf("asking the relay at %s: %v", e.BaseURL, e.Err)
 }
 
+// Unwrap returns the reason.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // StatusError is an answer with a status other than 2xx.
@@ -35,6 +37,7 @@ type StatusError struct {
 	Err *relay.Error
 }
 
+// Error is the relay's text, or else the status.
 func (e *StatusError) Error() string {
 	if e.Err != nil {
 		return e.Err.Text
@@ -42,6 +45,7 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("the relay answered %d %s", e.Status, http.StatusText(e.Status))
 }
 
+// Unwrap returns Err.
 func (e *StatusError) Unwrap() error {
 	if e.Err == nil {
 		return nil

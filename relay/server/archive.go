@@ -20,8 +20,10 @@ type LineError struct {
 	Err  error
 }
 
+// Error names the line and the reason.
 func (e LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 
+// Unwrap returns the reason.
 func (e LineError) Unwrap() error { return e.Err }
 
 // pythonTime is what the original's logger writes before each record.

@@ -44,6 +44,7 @@ type LockedError struct {
 	Owner Owner
 }
 
+// Error names the folder and, if known, its owner.
 func (e *LockedError) Error() string {
 	text := fmt.Sprintf("the data folder %s is in use by another relay", e.Dir)
 	switch {

@@ -93,12 +93,12 @@ func TestArchiveHoldsTheLargestMessage(t *testing.T) {
 
 func TestLogsRotate(t *testing.T) {
 	r := relaytest.Start(t, func(c *config.Config) {
-		c.MaxTextBytes = 1000
+		c.MaxTextBytes = 100_000
 		c.ChannelLog.MaxMB = 2
 		c.ChannelLog.Backups = 1
 	})
-	text := strings.Repeat("x", 1000)
-	for range 4500 { // 4.6 MB: two rotations
+	text := strings.Repeat("x", 100_000)
+	for range 45 { // 4.6 MB: two rotations
 		if _, err := r.Log().Post(t.Context(), relay.Draft{Target: "proj-x", Sender: "claude", Text: text}); err != nil {
 			t.Fatal(err)
 		}

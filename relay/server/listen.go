@@ -22,6 +22,7 @@ type PortError struct {
 	Relay bool
 }
 
+// Error names the address and what answers there.
 func (e *PortError) Error() string {
 	return fmt.Sprintf("the address %s is in use by %s", e.Addr, e.Who)
 }
