@@ -172,9 +172,9 @@ func (p policy) whole(w http.ResponseWriter, r *http.Request) (*http.Request, *r
 	if r.ContentLength == 0 {
 		return r, nil
 	}
-	// Not every writer knows deadlines; the bound on the size holds anyway.
-	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Now().Add(p.timeout))
+	// net/http takes the deadline away again at the end of the body. Not every
+	// writer knows deadlines; the bound on the size holds anyway.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(p.timeout))
 	body, err := io.ReadAll(io.LimitReader(r.Body, p.maxBody+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -184,8 +184,6 @@ func (p policy) whole(w http.ResponseWriter, r *http.Request) (*http.Request, *r
 	case int64(len(body)) > p.maxBody:
 		return r, p.tooLarge()
 	}
-	// Left in place the deadline would end a long wait of the door's.
-	_ = c.SetReadDeadline(time.Time{})
 	read := new(http.Request)
 	*read = *r
 	read.Body = io.NopCloser(bytes.NewReader(body))
