@@ -22,6 +22,7 @@ type Error struct {
 	Text  string
 }
 
+// Error returns Text.
 func (e *Error) Error() string { return e.Text }
 
 func invalid(field, format string, args ...any) *Error {

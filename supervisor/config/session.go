@@ -34,6 +34,7 @@ func parseSession(s string) (session Session, wrong string) {
 	return Session{Mode: SessionResume, ID: strings.ToLower(id)}, ""
 }
 
+// String is the value of the key `session`.
 func (s Session) String() string {
 	switch s.Mode {
 	case SessionResume:
