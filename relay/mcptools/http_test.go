@@ -62,8 +62,8 @@ func TestOversizedRequestIsRefused(t *testing.T) {
 
 // The longest text still passes when every byte of it is escaped.
 func TestLongestTextPassesWhateverItsEscapes(t *testing.T) {
-	url := listen(t, mcptools.Options{Log: newLog(), Limits: relay.Limits{TextBytes: 200_000}})
-	text := strings.Repeat(`\u0001`, 199_999) + "x"
+	url := listen(t, mcptools.Options{Log: newLog(), Limits: relay.Limits{TextBytes: 400_000}})
+	text := strings.Repeat(`\u0001`, 399_999) + "x"
 	body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"post_message","arguments":{"target":"t","sender":"s","text":"` + text + `"}}}`
 	resp, err := http.DefaultClient.Do(request(t.Context(), url, body))
 	if err != nil {
@@ -147,7 +147,7 @@ func callWith(ctx context.Context, c *client.Client, tool string, args object, t
 // of sessions and in the one without.
 func TestRestartIsInvisible(t *testing.T) {
 	for name, opts := range map[string][]client.ClientOption{
-		"initialized": {client.WithLegacyProtocolOnly()},
+		"initialized": {client.WithProtocolVersion(mcp.LATEST_LEGACY_PROTOCOL_VERSION)},
 		"stateless":   nil,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -282,7 +282,7 @@ func (c *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // mcp-go's own client: what a Go program sees.
 func TestClientSeesProgressAndResult(t *testing.T) {
 	l := newLog()
-	c := connect(t, listen(t, mcptools.Options{Log: l}), client.WithLegacyProtocolOnly())
+	c := connect(t, listen(t, mcptools.Options{Log: l}), client.WithProtocolVersion(mcp.LATEST_LEGACY_PROTOCOL_VERSION))
 	began := make(chan struct{}, 10)
 	c.OnNotification(func(n mcp.JSONRPCNotification) {
 		if n.Method == "notifications/progress" {

@@ -3,6 +3,7 @@ package mcptools_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,8 +86,12 @@ func TestFetchOfTheOriginalServer(t *testing.T) {
 func TestMessageOfTheOriginalServer(t *testing.T) {
 	url := listen(t, mcptools.Options{Log: newLog()})
 	call(t, url, "post_message", object{"target": " proj-x\n", "sender": "\tclaude ", "text": "  Summary: <b> & é\n\n"})
+	text := call(t, url, "fetch_messages", object{"target": "proj-x"}).text()
+	if !strings.Contains(text, "<b> & é") {
+		t.Errorf("got %s, want the text readable as it is", text)
+	}
 	var got struct{ Messages []map[string]any }
-	if err := json.Unmarshal([]byte(call(t, url, "fetch_messages", object{"target": "proj-x"}).text()), &got); err != nil {
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
 	if len(got.Messages) != 1 {

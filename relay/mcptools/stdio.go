@@ -15,12 +15,13 @@ import (
 )
 
 // ServeStdio offers the tools to one client, a JSON-RPC message a line, until
-// in ends, out cannot be written to or ctx ends. Calls that are running then
-// are finished first, waits as if they had timed out. The error is nil when in
-// or ctx ended.
+// in ends, ctx or Options.Stop ends, or out cannot be written to. Calls that
+// are running then are finished first, waits as if they had timed out. The
+// error is nil unless in or out is broken or a line is too long. Errors of the
+// Log are shown to the client in full, as it is the user's own.
 //
-// A read that ctx interrupts goes on in the background until in gives it
-// something: there is no portable way to end it.
+// A read that is under way when ctx ends goes on in the background until in
+// gives it something: there is no portable way to end it.
 func ServeStdio(ctx context.Context, o Options, in io.Reader, out io.Writer) error {
 	o = o.filled()
 	stop, cancel := context.WithCancelCause(ctx)

@@ -16,8 +16,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"autoreview/relay"
+	"autoreview/relay/client"
 	"autoreview/relay/mcptools"
 )
+
+// Over stdio the tools stand before a relay that runs elsewhere.
+var _ mcptools.Log = (*client.Client)(nil)
 
 // desktop is a client that speaks stdio, such as Claude Desktop.
 type desktop struct {

@@ -138,13 +138,15 @@ func TestWaitReportsProgress(t *testing.T) {
 
 // The end of a wait is never a progress report: the transport could lose it.
 func TestWaitEndsWithoutProgress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := wait(t.Context(), mcptools.New(mcptools.Options{Log: newLog()}), object{"since_id": 0, "timeout_seconds": 40}, "tok")
-		progress, _ := s.read(t)
-		if diff := cmp.Diff([]float64{0, 20}, progress); diff != "" {
-			t.Errorf("progress of a wait of 40 s (-want +got):\n%s", diff)
-		}
-	})
+	for seconds, want := range map[int][]float64{40: {0, 20}, 20: {0}, 0: nil} {
+		synctest.Test(t, func(t *testing.T) {
+			s := wait(t.Context(), mcptools.New(mcptools.Options{Log: newLog()}), object{"since_id": 0, "timeout_seconds": seconds}, "tok")
+			progress, _ := s.read(t)
+			if diff := cmp.Diff(want, progress); diff != "" {
+				t.Errorf("progress of a wait of %d s (-want +got):\n%s", seconds, diff)
+			}
+		})
+	}
 }
 
 // Without a progressToken there is nothing to report to: plain JSON.
