@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 )
 
 // schemaFile is the name of the answer's schema in RunDir.
@@ -164,28 +163,4 @@ func hasProfileTable(home, profile string) bool {
 	}
 	header := regexp.MustCompile(`(?m)^\s*\[\s*profiles\s*\.\s*"?` + regexp.QuoteMeta(profile) + `"?\s*[.\]]`)
 	return header.Match(data)
-}
-
-// codexHome is where a run with these additions to the environment finds
-// Codex's configuration and sessions.
-func codexHome(env []string) string {
-	if home := lookupEnv(env, "CODEX_HOME"); home != "" {
-		return home
-	}
-	home := lookupEnv(env, "HOME")
-	if home == "" {
-		home, _ = os.UserHomeDir() // without one Codex does not start either
-	}
-	return filepath.Join(home, ".codex")
-}
-
-// lookupEnv looks in env, where the last holds, and then in this process's
-// environment.
-func lookupEnv(env []string, name string) string {
-	for i := len(env) - 1; i >= 0; i-- {
-		if value, ok := strings.CutPrefix(env[i], name+"="); ok {
-			return value
-		}
-	}
-	return os.Getenv(name)
 }

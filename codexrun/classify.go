@@ -18,7 +18,7 @@ const (
 	stopRefused      // an Observer's error
 	stopLine         // a line over maxLine
 	stopThread       // another thread than the one to resume
-	stopLinger       // the turn was complete and the process did not end
+	stopLinger       // the turn was over and the process did not end
 )
 
 // outcome is all that decides a class.
@@ -46,7 +46,7 @@ func classify(o outcome, now time.Time) verdict {
 	switch {
 	case r.completed && (o.stop == stopLinger || o.exit == 0 && o.signal == ""):
 		return verdict{class: Completed}
-	case o.stop != notStopped:
+	case o.stop != notStopped && o.stop != stopLinger:
 		return classifyStop(o)
 	case r.failed != "":
 		return classifyMessage(r.failed, now)

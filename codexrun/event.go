@@ -113,6 +113,9 @@ func (r *record) add(e Event) {
 	r.retrying = retrying
 }
 
+// over says whether the turn has come to its end, good or bad.
+func (r *record) over() bool { return r.completed || r.failed != "" }
+
 // isRetry tells Codex's own retries, which are no failure and no progress.
 func isRetry(message string) bool { return hasPrefixFold(message, "reconnecting...") }
 

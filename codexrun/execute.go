@@ -2,19 +2,15 @@ package codexrun
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 	"unicode/utf8"
 )
 
 // MaxPrompt is how many characters Codex takes as a prompt.
 const MaxPrompt = 1 << 20
-
-const defaultGrace = 3 * time.Second
 
 // Run runs `codex exec` to its end and says how it ended; every failure is a
 // Class of the result. When Run returns, the process group is gone, and on
@@ -30,14 +26,10 @@ func Run(ctx context.Context, spec Spec, obs Observer) Result {
 }
 
 func run(ctx context.Context, spec Spec, obs Observer, started time.Time) Result {
-	if lookupEnv(spec.Env, RunIDEnv) == "" {
-		spec.Env = append(slices.Clip(spec.Env), RunIDEnv+"="+rand.Text())
-	}
 	if v, refused := refuse(spec); refused {
 		return Result{Class: v.class, Text: v.text, ExitCode: -1}
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	spec = withRunID(spec)
 	var deadline time.Time
 	if spec.Timeout > 0 {
 		deadline = started.Add(spec.Timeout)

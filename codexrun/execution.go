@@ -6,19 +6,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"time"
 )
 
-const (
-	// lingerTimeout is how long a process may take to exit after its turn is
-	// complete.
-	lingerTimeout = 10 * time.Second
-	// drainTimeout is how long the pipes may stay open after the process group
-	// is gone: somebody outside of it may hold them.
-	drainTimeout = 2 * time.Second
-)
+// drainTimeout is how long the pipes may stay open after the process group is
+// gone: somebody outside of it may hold them.
+const drainTimeout = 2 * time.Second
 
 // execution is one process from its start to its end. Its fields belong to the
 // goroutine that calls loop, except where a comment says otherwise.
@@ -66,63 +60,16 @@ func (x *execution) start(args []string) error {
 	go x.readStderr()
 	go x.wait()
 	p := group.process()
-	p.RunID = lookupEnv(x.spec.Env, RunIDEnv)
+	p.RunID = runID(x.spec)
 	if x.obs.Started != nil {
 		if err := x.obs.Started(p); err != nil {
-			x.refuse(err)
+			x.end(stopRefused, err)
 			return nil
 		}
 	}
 	x.inDone = make(chan struct{})
 	go x.write()
 	return nil
-}
-
-// pipes are our own and not exec's, since those would make Wait wait for
-// whoever else holds them.
-func (x *execution) pipes(cmd *exec.Cmd) error {
-	var err error
-	if x.stdin, err = cmd.StdinPipe(); err != nil {
-		return err
-	}
-	var out, errOut *os.File
-	if x.stdout, out, err = os.Pipe(); err != nil {
-		return err
-	}
-	if x.errOut, errOut, err = os.Pipe(); err != nil {
-		closeAll(x.stdout, out)
-		return err
-	}
-	cmd.Stdout, cmd.Stderr = out, errOut
-	return nil
-}
-
-func closeAll(files ...*os.File) {
-	for _, f := range files {
-		_ = f.Close()
-	}
-}
-
-func (x *execution) read() {
-	defer close(x.lines)
-	x.readErr = readLines(x.stdout, maxLine, func(line []byte) { x.lines <- line })
-}
-
-func (x *execution) readStderr() {
-	defer close(x.errDone)
-	_, _ = io.Copy(&x.stderr, x.errOut) // what came is kept
-}
-
-func (x *execution) wait() {
-	defer close(x.exited)
-	x.exit, x.signal = x.group.wait()
-}
-
-// write gives the process its prompt. It may have ended and not want it.
-func (x *execution) write() {
-	defer close(x.inDone)
-	_, _ = io.WriteString(x.stdin, strings.ToValidUTF8(x.spec.Prompt, "\uFFFD"))
-	_ = x.stdin.Close()
 }
 
 // loop takes events until the process has exited and its output is read.
@@ -143,8 +90,8 @@ func (x *execution) loop(ctx context.Context, deadline time.Time) {
 			if x.line(line) {
 				idle.reset()
 			}
-			if x.record.completed {
-				idle.become(lingerTimeout)
+			if x.record.over() {
+				idle.become(lingerGraces * x.grace())
 			}
 		case <-exited:
 			exited, drain = nil, time.After(drainTimeout)
@@ -152,20 +99,20 @@ func (x *execution) loop(ctx context.Context, deadline time.Time) {
 			closeAll(x.stdout, x.errOut)
 		case <-done:
 			done = nil
-			x.cause = context.Cause(ctx).Error()
-			x.end(stopContext)
+			x.end(stopContext, context.Cause(ctx))
 		case <-wall:
-			x.end(stopWall)
+			x.end(stopWall, nil)
 		case <-idle.c():
-			x.end(x.silence())
+			x.end(x.silence(), nil)
 		case <-x.ladder:
 			x.climb()
 		}
 	}
 }
 
+// silence is what it means that nothing comes any more.
 func (x *execution) silence() stop {
-	if x.record.completed {
+	if x.record.over() {
 		return stopLinger
 	}
 	return stopSilent
@@ -173,7 +120,7 @@ func (x *execution) silence() stop {
 
 func (x *execution) readEnded() {
 	if errors.Is(x.readErr, errLineTooLong) {
-		x.end(stopLine)
+		x.end(stopLine, nil)
 	}
 }
 
@@ -200,22 +147,17 @@ func (x *execution) thread() bool {
 	id := x.record.threadID
 	if x.spec.Resume != "" && !strings.EqualFold(id, x.spec.Resume) {
 		x.step = stepKill - 1
-		x.end(stopThread)
+		x.end(stopThread, nil)
 		return false
 	}
 	if x.obs.Thread == nil {
 		return true
 	}
 	if err := x.obs.Thread(id); err != nil {
-		x.refuse(err)
+		x.end(stopRefused, err)
 		return false
 	}
 	return true
-}
-
-func (x *execution) refuse(err error) {
-	x.cause = err.Error()
-	x.end(stopRefused)
 }
 
 // The steps of the end ladder. The last is repeated: only a process that hangs
@@ -226,12 +168,16 @@ const (
 	stepKill
 )
 
-// end begins to end the process. The first reason holds.
-func (x *execution) end(reason stop) {
+// end begins to end the process. The first reason holds; cause is the error
+// behind it, if there is one.
+func (x *execution) end(reason stop, cause error) {
 	if x.stop != notStopped {
 		return
 	}
 	x.stop = reason
+	if cause != nil {
+		x.cause = cause.Error()
+	}
 	x.climb()
 }
 
@@ -245,16 +191,26 @@ func (x *execution) climb() {
 	default:
 		x.group.kill()
 	}
-	grace := x.spec.Grace
-	if grace <= 0 {
-		grace = defaultGrace
+	x.ladder = time.After(x.grace())
+}
+
+const (
+	defaultGrace = 3 * time.Second
+	// lingerGraces is how many times the grace a process may take to exit once
+	// its turn is over.
+	lingerGraces = 3
+)
+
+func (x *execution) grace() time.Duration {
+	if x.spec.Grace > 0 {
+		return x.spec.Grace
 	}
-	x.ladder = time.After(grace)
+	return defaultGrace
 }
 
 // finish ends what is left and waits for the goroutines of start.
 func (x *execution) finish() {
-	sweepStrays(lookupEnv(x.spec.Env, RunIDEnv))
+	sweepStrays(runID(x.spec))
 	_ = x.stdin.Close()
 	if x.inDone != nil {
 		<-x.inDone
@@ -290,18 +246,4 @@ func (x *execution) unknownThread(v verdict, stderr string) bool {
 		return false
 	}
 	return x.stop == stopThread || strings.Contains(stderr, "no rollout found")
-}
-
-// runEnv is the environment of a run.
-func runEnv(base []string, spec Spec) []string {
-	env := slices.DeleteFunc(slices.Clone(base), func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains(spec.Unset, name)
-	})
-	env = append(env, "PWD="+spec.Dir)
-	env = append(env, spec.Env...)
-	if dir := spec.Binary.helperDir(); dir != "" {
-		env = append(env, "PATH="+dir+string(os.PathListSeparator)+lookupEnv(env, "PATH"))
-	}
-	return env
 }

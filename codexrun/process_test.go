@@ -91,7 +91,7 @@ func waitForItem(t *testing.T, stdout interface{ Read([]byte) (int, error) }) {
 	for {
 		n, err := stdout.Read(buf)
 		seen += string(buf[:n])
-		if len(seen) > 0 && containsItem(seen) {
+		if strings.Contains(seen, "item.completed") {
 			return
 		}
 		if err != nil {

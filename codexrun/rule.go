@@ -95,7 +95,7 @@ func matchRule(rules []rule, text string) Class {
 }
 
 // errorLine is the line of a standard error output that tells what went wrong:
-// the last that begins with "Error", else the last that is no backtrace, log or
+// the first that begins with "Error", else the last that is no backtrace, log or
 // notice; "" for none.
 func errorLine(stderr string) string {
 	last := ""

@@ -69,7 +69,8 @@ type Spec struct {
 	// Timeout bounds the whole run, IdleTimeout the time without an event
 	// (Codex's notices that it retries do not count); 0 is no bound. Grace is
 	// how long each step of the end ladder (SIGINT, SIGTERM, SIGKILL, each to
-	// the whole group) may take; 0 means 3 s.
+	// the whole group) may take, and a third of what a process may take to exit
+	// once its turn is over; 0 means 3 s.
 	Timeout, IdleTimeout, Grace time.Duration
 }
 

@@ -30,7 +30,7 @@ func newFakeRun(t testing.TB, do string) *fakeRun {
 	return &fakeRun{dir: dir, spec: codexrun.Spec{
 		Binary: codextest.Fake(t), Dir: t.TempDir(), RunDir: t.TempDir(), Prompt: "review this",
 		Env:     []string{codextest.FakeDir + "=" + dir, codextest.FakeDo + "=" + do},
-		Timeout: 30 * time.Second, Grace: 100 * time.Millisecond,
+		Timeout: 30 * time.Second, Grace: time.Second,
 	}}
 }
 
@@ -186,12 +186,14 @@ func TestStubbornRunsEnd(t *testing.T) {
 		{"silence", "children stubborn hang", func(s *codexrun.Spec) { s.IdleTimeout = 300 * time.Millisecond }, codexrun.TimeoutSilent, "SIGKILL"},
 		{"wall", "children stubborn hang", func(s *codexrun.Spec) { s.Timeout = 500 * time.Millisecond }, codexrun.TimeoutWall, "SIGKILL"},
 		{"before any event", "silent", func(s *codexrun.Spec) { s.IdleTimeout = 300 * time.Millisecond }, codexrun.TimeoutSilent, ""},
+		{"after the answer", "children stubborn linger", func(*codexrun.Spec) {}, codexrun.Completed, "SIGKILL"},
 		{"crash with children", "children crash", func(*codexrun.Spec) {}, codexrun.Crashed, ""},
 		{"answer with children", "children answer", func(*codexrun.Spec) {}, codexrun.Completed, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFakeRun(t, tt.do)
+			f.spec.Grace = 100 * time.Millisecond
 			tt.change(&f.spec)
 			var p codexrun.Process
 			res := codexrun.Run(t.Context(), f.spec, codexrun.Observer{Started: func(started codexrun.Process) error {
@@ -310,6 +312,18 @@ func TestBusyThreadsAreNotReplaced(t *testing.T) {
 	}
 }
 
+// TestARunInsideARunIsItsOwn: autoreview may itself be run by a command of the
+// model; its runs must not take the outer run's id, by which they would end it.
+func TestARunInsideARunIsItsOwn(t *testing.T) {
+	t.Setenv(codexrun.RunIDEnv, "outer")
+	codexrun.Run(t.Context(), newFakeRun(t, "answer").spec, codexrun.Observer{Started: func(p codexrun.Process) error {
+		if p.RunID == "" || p.RunID == "outer" {
+			t.Errorf("run id: got %q, want one of its own", p.RunID)
+		}
+		return nil
+	}})
+}
+
 func TestLargeInputAndOutput(t *testing.T) {
 	f := newFakeRun(t, "big:3000000 answer")
 	f.spec.Prompt = strings.Repeat("0123456789", 90_000)
@@ -357,5 +371,3 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("environment: MY_SECRET is in it")
 	}
 }
-
-func containsItem(events string) bool { return strings.Contains(events, "item.completed") }

@@ -24,6 +24,7 @@ const (
 	//
 	//	answer        say FakeAnswer and complete the turn (also the end of
 	//	              every plan that does not end otherwise)
+	//	linger        answer and then do not exit
 	//	bad           the same with an answer that is not JSON
 	//	slow:DURATION wait
 	//	events:N      send N events

@@ -48,6 +48,9 @@ func (f *fake) do(name, arg string) (code int, ended bool) {
 		return 101, true
 	case "kill":
 		suicide()
+	case "linger":
+		f.answer(orDefault(os.Getenv(FakeAnswer), approval))
+		hang()
 	case "hang", "silent":
 		hang()
 	}
@@ -95,7 +98,11 @@ func (f *fake) fail(class string) int {
 
 // child starts one that must be killed to end.
 func (f *fake) child(ownSession bool) {
-	cmd := exec.Command(os.Args[0])
+	exe, err := os.Executable()
+	if err != nil {
+		exe = os.Args[0]
+	}
+	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), fakeChild+"=1")
 	if ownSession {
 		newSession(cmd)
