@@ -35,6 +35,7 @@ var floors = map[string]int{
 	"relay/store/memory":    1,
 	"relay/store/sqlite":    1,
 	"relay/store/storetest": 1,
+	"relay/token":           1,
 	"relay/web":             1,
 	"supervisor/config":     1,
 	"supervisor/state":      1,

@@ -10,6 +10,9 @@ const (
 	CodeInvalid     Code = "invalid"     // the caller's input is wrong
 	CodeTooLarge    Code = "too_large"   // a limit on size was passed
 	CodeUnavailable Code = "unavailable" // the log cannot take it now: it is closing or its disk is full
+
+	CodeUnauthorized Code = "unauthorized" // who asks is not known, or not any more
+	CodeForbidden    Code = "forbidden"    // who asks may not do this
 )
 
 // Error is a failure that the caller can understand and act on. Its text is
@@ -31,6 +34,10 @@ func invalid(field, format string, args ...any) *Error {
 
 func tooLarge(field, format string, args ...any) *Error {
 	return &Error{Code: CodeTooLarge, Field: field, Text: fmt.Sprintf(format, args...)}
+}
+
+func forbidden(field, format string, args ...any) *Error {
+	return &Error{Code: CodeForbidden, Field: field, Text: fmt.Sprintf(format, args...)}
 }
 
 // UnknownReply is the error of a Store for a draft whose ReplyTo was never a

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -50,10 +51,13 @@ func New(store Store, opts Options) *Log {
 
 // Post stores a draft and wakes the readers of its channel. The message is
 // durable when Post returns a nil error. The error is an *Error when the draft
-// is at fault.
+// is at fault or the Access in ctx does not allow it.
 func (l *Log) Post(ctx context.Context, d Draft) (Posted, error) {
 	d, err := l.opts.Limits.Clean(d)
 	if err != nil {
+		return Posted{}, err
+	}
+	if err := mayPost(ctx, d); err != nil {
 		return Posted{}, err
 	}
 	p, err := l.store.Append(ctx, d)
@@ -70,9 +74,13 @@ func (l *Log) Post(ctx context.Context, d Draft) (Posted, error) {
 	return p, nil
 }
 
-// Read returns the messages that q selects and the cursor to go on from.
+// Read returns the messages that q selects and the cursor to go on from. With an
+// Access in ctx that has channels, every channel means those.
 func (l *Log) Read(ctx context.Context, q Query) (Page, error) {
-	q = q.normalized()
+	q, err := mayRead(ctx, q.normalized())
+	if err != nil {
+		return Page{}, err
+	}
 	if q.Newest && q.Since != 0 {
 		return Page{}, invalid("since_id", "since_id and before_id cannot be used together")
 	}
@@ -109,6 +117,10 @@ func (l *Log) Wait(ctx context.Context, q Query, d time.Duration) (Page, error) 
 	if q.Newest {
 		return Page{}, invalid("before_id", "only messages after a cursor can be waited for")
 	}
+	q, err := mayRead(ctx, q)
+	if err != nil {
+		return Page{}, err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, d, errWaited)
 	defer cancel()
 	w := l.hub.register(q.Targets)
@@ -135,8 +147,19 @@ func (l *Log) Wait(ctx context.Context, q Query, d time.Duration) (Page, error) 
 
 var errWaited = errors.New("nothing arrived in time")
 
-// Channels lists the channels that have ever had a message, by name.
-func (l *Log) Channels(ctx context.Context) ([]Channel, error) { return l.store.Channels(ctx) }
+// Channels lists the channels that have ever had a message, by name, as far as
+// the Access in ctx may read them.
+func (l *Log) Channels(ctx context.Context) ([]Channel, error) {
+	a, err := liveAccess(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.store.Channels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(c Channel) bool { return !a.Reads(c.Name) }), nil
+}
 
 // Info returns the identity and the head of the log.
 func (l *Log) Info(ctx context.Context) (Info, error) { return l.store.Info(ctx) }
