@@ -22,8 +22,10 @@ type launch struct {
 	w     config.Watch
 	job   *state.Job
 	bin   codexrun.Binary
-	repo  repoFacts
 	began time.Time
+
+	repo    repoFacts // known from the first prompt on
+	reading <-chan repoFacts
 
 	run  state.Run   // the latest
 	used state.Usage // by all runs of this attempt
@@ -35,6 +37,7 @@ func seed(w config.Watch) string { return string(w.Session.Mode) + ":" + w.Sessi
 // first runs the review itself.
 func (l *launch) first(ctx context.Context) codexrun.Result {
 	spec, err := l.spec(ctx)
+	l.repo = <-l.reading
 	if err == nil {
 		spec.Prompt, err = l.prompt(spec)
 	}

@@ -14,26 +14,35 @@ type repoFacts struct {
 	branch string
 }
 
-// gitTimeout bounds each call: a review does not wait for a slow file system.
+// gitTimeout bounds the call: a review does not wait for a slow file system.
 const gitTimeout = 5 * time.Second
 
-func readRepo(ctx context.Context, dir string) repoFacts {
-	return repoFacts{
-		commit: git(ctx, dir, "rev-parse", "--verify", "--quiet", "HEAD"),
-		branch: git(ctx, dir, "symbolic-ref", "--short", "--quiet", "HEAD"),
-	}
+// readRepo asks Git. The answer comes later, for starting a process takes about
+// as long as everything else between a packet and the start of Codex.
+func readRepo(ctx context.Context, dir string) <-chan repoFacts {
+	facts := make(chan repoFacts, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, gitTimeout)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "git", "-C", dir, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
+		cmd.WaitDelay = time.Second
+		out, err := cmd.Output()
+		if err != nil {
+			facts <- repoFacts{} // not a repository, no commit yet, or no Git
+			return
+		}
+		facts <- parseRepo(string(out))
+	}()
+	return facts
 }
 
-func git(ctx context.Context, dir string, args ...string) string {
-	ctx, cancel := context.WithTimeout(ctx, gitTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	if err != nil {
-		return "" // not a repository, or no commit yet
+// parseRepo reads the hash of HEAD and, below it, the name of the branch.
+func parseRepo(out string) repoFacts {
+	commit, branch, _ := strings.Cut(strings.TrimSpace(out), "\n")
+	if branch == "HEAD" {
+		branch = "" // detached
 	}
-	return strings.TrimSpace(string(out))
+	return repoFacts{commit: commit, branch: branch}
 }
 
 // short is the form of a commit that people read.

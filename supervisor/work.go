@@ -108,11 +108,12 @@ func (s *Supervisor) attempt(ctx context.Context, w config.Watch, j *state.Job) 
 			return out
 		}
 	}
+	reading := readRepo(ctx, w.Workdir)
 	bin, err := s.codex.Find(ctx, s.cfg.CodexBin)
 	if err != nil {
 		return s.stopped(ctx, failure{class: codexrun.NoCodex, text: err.Error()})
 	}
-	l := launch{s: s, w: w, job: j, bin: bin, repo: readRepo(ctx, w.Workdir), began: s.now()}
+	l := launch{s: s, w: w, job: j, bin: bin, began: s.now(), reading: reading}
 	res := l.first(ctx)
 	if res.Class != codexrun.Completed {
 		return s.failedRun(ctx, w, *j, res)
