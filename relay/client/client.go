@@ -151,7 +151,9 @@ func (c *Client) Read(ctx context.Context, q relay.Query) (relay.Page, error) {
 }
 
 // Wait is relay.Log.Wait: a long-poll, repeated until d has passed. The
-// original server is asked every Options.PollInterval instead.
+// original server is asked every Options.PollInterval instead. When the log turns
+// out to be another one than q.Since is of, or its ids went back, Wait returns
+// the empty page at once.
 func (c *Client) Wait(ctx context.Context, q relay.Query, d time.Duration) (relay.Page, error) {
 	if err := check(q); err != nil {
 		return relay.Page{}, err
@@ -160,14 +162,26 @@ func (c *Client) Wait(ctx context.Context, q relay.Query, d time.Duration) (rela
 		return relay.Page{}, invalid("before_id", "only messages after a cursor can be waited for")
 	}
 	end := time.Now().Add(d)
+	logID, interrupted := "", false
 	for {
-		asked := time.Now()
-		p, original, err := c.read(ctx, q, min(time.Until(end), MaxPoll))
+		asked, wait := time.Now(), min(time.Until(end), MaxPoll)
+		if interrupted {
+			wait = 0 // who answers now must first be seen
+		}
+		p, original, err := c.read(ctx, q, wait)
 		if err != nil || len(p.Messages) > 0 || time.Until(end) <= 0 {
 			return p, err
 		}
-		q.Since = p.LatestID
-		if err := c.pause(ctx, original, asked, end); err != nil {
+		if p.Head < q.Since || logID != "" && p.LogID != logID {
+			return p, nil
+		}
+		logID, q.Since = p.LogID, p.LatestID
+		if interrupted {
+			interrupted = false
+			continue
+		}
+		interrupted = !original && time.Since(asked) < wait-min(wait/2, time.Second)
+		if err := c.pause(ctx, original, interrupted, end); err != nil {
 			return relay.Page{}, err
 		}
 	}
@@ -176,12 +190,12 @@ func (c *Client) Wait(ctx context.Context, q relay.Query, d time.Duration) (rela
 // pause comes between two polls. A relay that answered an empty page early is
 // stopping, or something between us and it cuts requests short; asking again at
 // once would only keep both busy.
-func (c *Client) pause(ctx context.Context, original bool, asked, end time.Time) error {
-	d := c.opts.PollInterval
-	if !original {
-		if time.Since(asked) >= time.Second {
-			return nil
-		}
+func (c *Client) pause(ctx context.Context, original, interrupted bool, end time.Time) error {
+	var d time.Duration
+	switch {
+	case original:
+		d = c.opts.PollInterval
+	case interrupted:
 		d = 250 * time.Millisecond
 	}
 	t := time.NewTimer(min(d, max(time.Until(end), 0)))

@@ -146,6 +146,28 @@ func TestWaitRepeatsFromWhatWasScanned(t *testing.T) {
 	}
 }
 
+// The ids of another log, or of one that went back, have to go a long way before
+// they reach the cursor: who waits for them must know.
+func TestWaitSeesAnotherLog(t *testing.T) {
+	var asked []url.Values
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Query())
+		answer(200, `{"messages":[],"latest_id":41,"head_id":40}`)(w, r)
+	})
+	second := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Query())
+		w.Header().Set(client.HeaderLog, fmt.Sprint("L", len(asked)))
+		io.WriteString(w, `{"messages":[],"latest_id":41,"head_id":41}`)
+	})
+	for name, c := range map[string]*client.Client{"ids behind the cursor": c, "another id of the log": second} {
+		asked = nil
+		p, err := c.Wait(t.Context(), relay.Query{Targets: []string{"proj-x"}, Since: 41}, time.Hour)
+		if err != nil || len(p.Messages) != 0 || len(asked) != polls {
+			t.Errorf("%s: got %+v, %v after %v, want an empty page after %d polls", name, p, err, asked, polls)
+		}
+	}
+}
+
 func TestWaitTimeOutIsAnEmptyPage(t *testing.T) {
 	c := serve(t, answer(200, `{"messages":[],"latest_id":8,"head_id":30}`))
 	p, err := c.Wait(t.Context(), anywhere, time.Millisecond)
