@@ -87,14 +87,19 @@ func (x *execution) loop(ctx context.Context, deadline time.Time) {
 				x.readEnded()
 				continue
 			}
-			if x.line(line) {
+			progress := x.line(line)
+			switch {
+			case exited == nil:
+			case x.record.over():
+				idle.become(lingerGraces * x.grace())
+			case progress:
 				idle.reset()
 			}
-			if x.record.over() {
-				idle.become(lingerGraces * x.grace())
-			}
 		case <-exited:
-			exited, drain = nil, time.After(drainTimeout)
+			// It ended as it ended: nothing that comes now is a reason.
+			exited, done, wall, x.ladder = nil, nil, nil, nil
+			idle.stop()
+			drain = time.After(drainTimeout)
 		case <-drain:
 			closeAll(x.stdout, x.errOut)
 		case <-done:
