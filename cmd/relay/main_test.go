@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // The scripts are the manual: each shows one thing that a user does.
 //
 //	start [FLAG...]   run `relay serve` on data/; sets BASE_URL, keeps the port
-//	stop              end it by SIGTERM, and want it to exit with 0
+//	shutdown          end it by SIGTERM, and want it to exit with 0
 //	original          run a stand-in for the original server; sets BASE_URL
 //	await FILE TEXT   wait until a file has the text
 func TestScripts(t *testing.T) {
@@ -45,6 +45,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TZ", "UTC")
 			e.Setenv("PORT", "0")
+			// With -race each command would wait a second for late reports.
+			e.Setenv("GORACE", "atexit_sleep_ms=0")
 			for _, name := range []string{"BASE_URL", "TARGET", "WATCH_SENDER", "LASTFILE", "INTERVAL"} {
 				e.Setenv(name, "")
 			}
@@ -52,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "original": original, "await": await,
+			"start": start, "shutdown": shutdown, "original": original, "await": await,
 		},
 	})
 }
@@ -103,7 +105,7 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-func stop(ts *testscript.TestScript, _ bool, _ []string) {
+func shutdown(ts *testscript.TestScript, _ bool, _ []string) {
 	s := ts.Value("serving").(*serving)
 	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
 	if err := s.cmd.Wait(); err != nil {

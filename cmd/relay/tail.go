@@ -164,7 +164,7 @@ func (t *tail) otherLog(p relay.Page) bool {
 	case t.logID != "" && t.logID != p.LogID:
 		say(t.cmd, "this is another log (%s instead of %s), starting at its beginning", p.LogID, t.logID)
 		return true
-	case t.hasCursor && p.Head < t.query.Since && (p.Head > 0 || p.LogID != client.OriginalLog):
+	case t.hasCursor && p.Head < t.query.Since:
 		say(t.cmd, "the newest id is #%d and the last one seen was #%d: ids went back, starting at the beginning", p.Head, t.query.Since)
 		return true
 	}

@@ -159,15 +159,19 @@ func TestWaitSeesAnotherLog(t *testing.T) {
 		w.Header().Set(client.HeaderLog, fmt.Sprint("L", len(asked)))
 		io.WriteString(w, `{"messages":[],"latest_id":41,"head_id":41}`)
 	})
-	for name, c := range map[string]*client.Client{"ids behind the cursor": c, "another id of the log": second} {
+	tests := []struct {
+		name  string
+		c     *client.Client
+		polls int
+	}{
+		{"ids behind the cursor", c, 1},
+		{"another id of the log", second, 2},
+	}
+	for _, tt := range tests {
 		asked = nil
-		polls := 1
-		if c == second {
-			polls = 2
-		}
-		p, err := c.Wait(t.Context(), relay.Query{Targets: []string{"proj-x"}, Since: 41}, time.Hour)
-		if err != nil || len(p.Messages) != 0 || len(asked) != polls {
-			t.Errorf("%s: got %+v, %v after %v, want an empty page after %d polls", name, p, err, asked, polls)
+		p, err := tt.c.Wait(t.Context(), relay.Query{Targets: []string{"proj-x"}, Since: 41}, time.Hour)
+		if err != nil || len(p.Messages) != 0 || len(asked) != tt.polls {
+			t.Errorf("%s: got %+v, %v after %v, want an empty page after %d polls", tt.name, p, err, asked, tt.polls)
 		}
 	}
 }
