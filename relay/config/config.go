@@ -38,6 +38,15 @@ type Config struct {
 	AllowedHosts []string
 	// AllowedOrigins are further origins whose pages may use the relay.
 	AllowedOrigins []string
+	// TLSCert and TLSKey are the files of a certificate and its key, both or
+	// none; with them the relay speaks HTTPS only.
+	TLSCert, TLSKey string
+	// Insecure lets the relay listen beyond this machine without tokens.
+	Insecure bool
+	// MaxRequestsPerSecond bounds how often one client may ask, and MaxStreams
+	// and MaxStreamsPerClient how many streams and waits are open at once; 0 is
+	// no bound.
+	MaxRequestsPerSecond, MaxStreams, MaxStreamsPerClient int
 	// MaxTextBytes bounds the text of one message.
 	MaxTextBytes int
 	// RetentionDays and RetentionMessages bound what is kept; 0 keeps all.
@@ -100,6 +109,10 @@ func defaults() Config {
 		ChannelLog:   LogFile{Path: filepath.Join("log", "channel_messages.log"), MaxMB: 25, Backups: 10},
 		Channels:     []string{"proj-x", "codex", "claude"},
 		MaxTextBytes: relay.DefaultTextBytes,
+
+		MaxRequestsPerSecond: 1000,
+		MaxStreams:           5000,
+		MaxStreamsPerClient:  500,
 	}
 }
 
@@ -201,10 +214,13 @@ func (l *loader) finish() {
 		}
 		c.Data = dir
 	}
-	for _, path := range []*string{&c.Log.Path, &c.ChannelLog.Path} {
-		if !filepath.IsAbs(*path) {
+	for _, path := range []*string{&c.Log.Path, &c.ChannelLog.Path, &c.TLSCert, &c.TLSKey} {
+		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(c.Data, *path)
 		}
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		l.problem(Problem{Key: "tls_cert", Text: "want tls_cert and tls_key together, or none of them"})
 	}
 	if c.Log.Path == c.ChannelLog.Path {
 		l.problem(Problem{Key: "channel_log_path", Text: fmt.Sprintf("want another file than log_path, not %q for both", c.Log.Path)})

@@ -56,6 +56,8 @@ func TestDefaults(t *testing.T) {
 		ChannelLog:   config.LogFile{Path: filepath.Join(data, "log", "channel_messages.log"), MaxMB: 25, Backups: 10},
 		Channels:     []string{"proj-x", "codex", "claude"},
 		MaxTextBytes: 4 << 20,
+
+		MaxRequestsPerSecond: 1000, MaxStreams: 5000, MaxStreamsPerClient: 500,
 	}
 	if diff := cmp.Diff(want, load(t, config.Sources{Env: env(home)})); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -107,6 +109,8 @@ func TestOriginalConfigJSON(t *testing.T) {
 		Channels:     []string{"a", "b", "c"},
 		AllowedHosts: []string{"192.168.2.3", "box:8010"},
 		MaxTextBytes: 4 << 20,
+
+		MaxRequestsPerSecond: 1000, MaxStreams: 5000, MaxStreamsPerClient: 500,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config.json (-want +got):\n%s", diff)
@@ -123,7 +127,9 @@ func TestEnvironment(t *testing.T) {
 		"CLAUDE_CODEX_CHANNEL_LOG_PATH=~/y", "CLAUDE_CODEX_CHANNEL_LOG_MAX_BYTES=1", "CLAUDE_CODEX_CHANNEL_LOG_MAX_MB=7",
 		"CLAUDE_CODEX_CHANNEL_LOG_BACKUP_COUNT=2", "CLAUDE_CODEX_CHANNELS=one,two", "CLAUDE_CODEX_ALLOWED_HOSTS=h",
 		"CLAUDE_CODEX_DATA=~/data", "CLAUDE_CODEX_ALLOWED_ORIGINS=http://h:1", "CLAUDE_CODEX_MAX_TEXT_BYTES=10",
-		"CLAUDE_CODEX_RETENTION_DAYS=30", "CLAUDE_CODEX_RETENTION_MESSAGES=9")})
+		"CLAUDE_CODEX_RETENTION_DAYS=30", "CLAUDE_CODEX_RETENTION_MESSAGES=9",
+		"CLAUDE_CODEX_TLS_CERT=~/cert.pem", "CLAUDE_CODEX_TLS_KEY="+abs, "CLAUDE_CODEX_INSECURE=1",
+		"CLAUDE_CODEX_MAX_REQUESTS_PER_SECOND=0", "CLAUDE_CODEX_MAX_STREAMS=8", "CLAUDE_CODEX_MAX_STREAMS_PER_CLIENT=3")})
 	want := config.Config{
 		Host: "::1", Port: 7777, Data: filepath.Join(home, "data"),
 		Log:            config.LogFile{Path: abs, MaxMB: 2, Backups: 1},
@@ -132,6 +138,8 @@ func TestEnvironment(t *testing.T) {
 		AllowedHosts:   []string{"h"},
 		AllowedOrigins: []string{"http://h:1"},
 		MaxTextBytes:   10, RetentionDays: 30, RetentionMessages: 9,
+		TLSCert: filepath.Join(home, "cert.pem"), TLSKey: abs, Insecure: true,
+		MaxStreams: 8, MaxStreamsPerClient: 3,
 		Warnings: []string{
 			"CLAUDE_CODEX_LOG_MAX_BYTES: log files are cut at full megabytes, 1048577 bytes are rounded up to 2 MB",
 			"CLAUDE_CODEX_CHANNEL_LOG_MAX_BYTES: log files are cut at full megabytes, 1 bytes are rounded up to 1 MB",
@@ -147,13 +155,16 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestPathsAreRelativeToTheirSource(t *testing.T) {
-	file := write(t, "relay.toml", "data = \"d\"\nlog_path = \"a.log\"\n")
+	file := write(t, "relay.toml", "data = \"d\"\nlog_path = \"a.log\"\ntls_cert = \"c.pem\"\n")
 	dir := filepath.Dir(file)
 	wd, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := load(t, config.Sources{Path: file, Env: env("/home/u"), Flags: map[string]string{"channel_log_path": "b.log"}})
+	c := load(t, config.Sources{Path: file, Env: env("/home/u"), Flags: map[string]string{"channel_log_path": "b.log", "tls_key": "k.pem"}})
+	if c.TLSCert != filepath.Join(dir, "d", "c.pem") || c.TLSKey != filepath.Join(wd, "k.pem") {
+		t.Errorf("paths: got certificate %q key %q", c.TLSCert, c.TLSKey)
+	}
 	if c.Data != filepath.Join(dir, "d") || c.Log.Path != filepath.Join(dir, "d", "a.log") || c.ChannelLog.Path != filepath.Join(wd, "b.log") {
 		t.Errorf("paths: got data %q log %q archive %q", c.Data, c.Log.Path, c.ChannelLog.Path)
 	}

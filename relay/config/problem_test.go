@@ -36,6 +36,13 @@ func TestProblems(t *testing.T) {
 		{"channel names", "relay.toml", "channels = \"a\\u0007b\"", []string{
 			`1: channels: want names of channels, not "a\ab": target must not contain control characters`,
 		}},
+		{"true and false", "relay.toml", "insecure = 'true'\nmax_streams = -1", []string{
+			`1: insecure: want true or false, not "true"`,
+			"2: max_streams: want a whole number from 0 to 2147483647, not -1",
+		}},
+		{"half a certificate", "relay.toml", "tls_key = 'k.pem'", []string{
+			"tls_cert: want tls_cert and tls_key together, or none of them",
+		}},
 		{"someone else's home", "relay.toml", "log_path = '~root/x'", []string{
 			`1: log_path: want a path, not "~root/x": only your own ~/ can be expanded`,
 		}},

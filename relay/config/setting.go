@@ -30,6 +30,12 @@ var settings = []setting{
 	{"channels", "LIST", "channels to list even when empty (default proj-x,codex,claude)", names(func(c *Config) *[]string { return &c.Channels }, checkChannel)},
 	{"allowed_hosts", "LIST", "further names by which the relay may be called", names(func(c *Config) *[]string { return &c.AllowedHosts }, checkHost)},
 	{"allowed_origins", "LIST", "further origins whose pages may use the relay", names(func(c *Config) *[]string { return &c.AllowedOrigins }, checkOrigin)},
+	{"tls_cert", "FILE", "certificate in PEM; with it the relay speaks HTTPS only", path(func(c *Config) *string { return &c.TLSCert })},
+	{"tls_key", "FILE", "key of the certificate in PEM", path(func(c *Config) *string { return &c.TLSKey })},
+	{"insecure", switchArg, "listen beyond this machine without tokens (default false)", yesNo(func(c *Config) *bool { return &c.Insecure })},
+	{"max_requests_per_second", "N", "requests of one client; 0 is no bound (default 1000)", whole(0, maxWhole, func(c *Config) *int { return &c.MaxRequestsPerSecond })},
+	{"max_streams", "N", "open streams and waits in all; 0 is no bound (default 5000)", whole(0, maxWhole, func(c *Config) *int { return &c.MaxStreams })},
+	{"max_streams_per_client", "N", "the same for one client (default 500)", whole(0, maxWhole, func(c *Config) *int { return &c.MaxStreamsPerClient })},
 	{"max_text_bytes", "N", "longest text of a message (default 4194304)", whole(1, 256*mib, func(c *Config) *int { return &c.MaxTextBytes })},
 	{"retention_days", "N", "forget messages older than this; 0 keeps all (default 0)", whole(0, 100*366, func(c *Config) *int { return &c.RetentionDays })},
 	{"retention_messages", "N", "keep only the newest so many; 0 keeps all (default 0)", whole(0, maxWhole, func(c *Config) *int { return &c.RetentionMessages })},
@@ -46,6 +52,8 @@ var settings = []setting{
 const (
 	maxWhole = 1<<31 - 1
 	maxMB    = 1 << 20
+	// switchArg marks a setting that is true or false.
+	switchArg = "[=BOOL]"
 )
 
 // Setting describes one key to a command line.
@@ -56,13 +64,16 @@ type Setting struct {
 	Arg string
 	// Help is one line, with the default.
 	Help string
+	// Switch says that the value is true or false, and that a flag alone means
+	// true.
+	Switch bool
 }
 
 // Settings lists every key, in the order of the documentation.
 func Settings() []Setting {
 	out := make([]Setting, len(settings))
 	for i, s := range settings {
-		out[i] = Setting{Key: s.key, Arg: s.arg, Help: s.help}
+		out[i] = Setting{Key: s.key, Arg: s.arg, Help: s.help, Switch: s.arg == switchArg}
 	}
 	return out
 }
@@ -136,6 +147,17 @@ func whole(low, high int, field func(*Config) *int) func(*Config, value) (string
 			return "", err
 		}
 		*field(c) = n
+		return "", nil
+	}
+}
+
+func yesNo(field func(*Config) *bool) func(*Config, value) (string, error) {
+	return func(c *Config, v value) (string, error) {
+		b, err := v.yesNo()
+		if err != nil {
+			return "", err
+		}
+		*field(c) = b
 		return "", nil
 	}
 }

@@ -56,6 +56,18 @@ func (v value) number() (int64, bool) {
 	return 0, false
 }
 
+func (v value) yesNo() (bool, error) {
+	switch raw := v.raw.(type) {
+	case bool:
+		return raw, nil
+	case string:
+		if b, err := strconv.ParseBool(strings.TrimSpace(raw)); err == nil && v.lax {
+			return b, nil
+		}
+	}
+	return false, fmt.Errorf("want true or false, not %s", shown(v.raw))
+}
+
 // list is a list of texts, or one text with commas. Empty names are dropped,
 // as the original does.
 func (v value) list() ([]string, error) {

@@ -4,10 +4,16 @@
 // site, and POSTs that a browser may send without asking first. It also bounds
 // every request body and sets the security headers that hold for all answers.
 //
+// With tokens on it lets nobody in without one, but for the probe and the page
+// to log in on, and puts what the token's bearer may do into the request's
+// context, where the log asks for it. It bounds how often each client asks and
+// how many streams and waits it holds.
+//
 // Refusals are JSON, {"ok":false,"error":"..."}, in this order: 421 for the
-// Host, 403 for the Origin, 415 for the content type, 413 for the size, 408 for
-// a body that does not arrive. The guard runs before the door behind it, which
-// gets the body whole, so its statuses win.
+// Host, 403 for the Origin, 401 for the token, 429 for the rate, 415 for the
+// content type, 413 for the size, 429 for the open requests, 408 for a body that
+// does not arrive. The guard runs before the door behind it, which gets the body
+// whole, so its statuses win.
 package guard
 
 import (
@@ -44,6 +50,15 @@ type Options struct {
 	// PageRoutes are the paths that a link on another site may lead to; nil
 	// means "/" and "/docs".
 	PageRoutes []string
+	// Tokens says who may ask; nil lets everybody.
+	Tokens Tokens
+	// MaxRequestsPerSecond bounds how often one client may ask, over some time;
+	// twice as many may come at once. A client is a token, or else an address. 0
+	// is no bound.
+	MaxRequestsPerSecond int
+	// MaxStreamsPerClient and MaxStreams bound the streams, waits and calls of tools
+	// that are open at once, of one client and in all; 0 is no bound.
+	MaxStreamsPerClient, MaxStreams int
 	// Logger gets one line per refusal; nil is silent.
 	Logger *slog.Logger
 }
@@ -65,10 +80,10 @@ func (o Options) Check() error {
 	return errors.Join(errs...)
 }
 
-// New returns the middleware. It keeps no state between requests and is safe
-// for concurrent use.
+// New returns the middleware. All handlers that it wraps share its limits. It is
+// safe for concurrent use.
 func New(o Options) func(http.Handler) http.Handler {
-	p := newPolicy(o)
+	g := newGate(o)
 	log := o.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -76,15 +91,13 @@ func New(o Options) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			setSecurityHeaders(w.Header())
-			no := p.judge(r)
-			if no == nil {
-				r, no = p.whole(w, r)
-			}
+			r, leave, no := g.admit(w, r)
 			if no != nil {
 				no.log(log, r)
 				no.answer(w, r)
 				return
 			}
+			defer leave()
 			next.ServeHTTP(w, r)
 		})
 	}
@@ -105,12 +118,26 @@ func setSecurityHeaders(h http.Header) {
 type refusal struct {
 	status int
 	text   string
+	// retry, if not 0, is when it may be tried again.
+	retry time.Duration
+	// challenge says that a token would help.
+	challenge bool
+	// quiet keeps it out of the log, where the same stands already.
+	quiet bool
+	// cause is what the client must not see.
+	cause error
 }
 
 func (no *refusal) answer(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
+	if no.retry > 0 {
+		h.Set("Retry-After", retryAfter(no.retry))
+	}
+	if no.challenge {
+		h.Set("WWW-Authenticate", `Bearer realm="relay"`)
+	}
 	if r.ContentLength != 0 {
 		// net/http would wait for the rest of the body, and for ever.
 		h.Set("Connection", "close")
@@ -125,6 +152,13 @@ func (no *refusal) answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (no *refusal) log(log *slog.Logger, r *http.Request) {
+	if no.cause != nil {
+		log.Error("request refused", "reason", no.text, "status", no.status, "path", r.URL.Path, "err", no.cause)
+		return
+	}
+	if no.quiet {
+		return
+	}
 	log.Warn("request refused", "reason", no.text, "status", no.status, "method", r.Method, "path", r.URL.Path,
 		"host", r.Host, "origin", r.Header.Get("Origin"), "site", r.Header.Get("Sec-Fetch-Site"), "remote", r.RemoteAddr)
 }

@@ -56,15 +56,23 @@ func newPolicy(o Options) policy {
 	return p
 }
 
-// judge decides by the request's head alone; nil lets it through.
-func (p policy) judge(r *http.Request) *refusal {
+// judgeSource decides by where the request comes from; nil lets it through.
+func (p policy) judgeSource(r *http.Request) *refusal {
 	switch {
 	case !p.hostAllowed(r.Host):
-		return &refusal{http.StatusMisdirectedRequest, "Invalid Host header"}
+		return &refusal{status: http.StatusMisdirectedRequest, text: "Invalid Host header"}
 	case !p.originAllowed(r):
-		return &refusal{http.StatusForbidden, "Invalid Origin header"}
+		return &refusal{status: http.StatusForbidden, text: "Invalid Origin header"}
+	}
+	return nil
+}
+
+// judgeContent decides by what the request says of its body; nil lets it
+// through.
+func (p policy) judgeContent(r *http.Request) *refusal {
+	switch {
 	case !contentTypeAllowed(r):
-		return &refusal{http.StatusUnsupportedMediaType, "Invalid Content-Type header: it must be application/json"}
+		return &refusal{status: http.StatusUnsupportedMediaType, text: "Invalid Content-Type header: it must be application/json"}
 	case r.ContentLength > p.maxBody:
 		return p.tooLarge()
 	}
@@ -72,7 +80,7 @@ func (p policy) judge(r *http.Request) *refusal {
 }
 
 func (p policy) tooLarge() *refusal {
-	return &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body is larger than the limit of %d bytes", p.maxBody)}
+	return &refusal{status: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("request body is larger than the limit of %d bytes", p.maxBody)}
 }
 
 func (p policy) hostAllowed(host string) bool {
@@ -178,9 +186,9 @@ func (p policy) whole(w http.ResponseWriter, r *http.Request) (*http.Request, *r
 	body, err := io.ReadAll(io.LimitReader(r.Body, p.maxBody+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return r, &refusal{http.StatusRequestTimeout, fmt.Sprintf("request body did not arrive within %v", p.timeout)}
+		return r, &refusal{status: http.StatusRequestTimeout, text: fmt.Sprintf("request body did not arrive within %v", p.timeout)}
 	case err != nil:
-		return r, &refusal{http.StatusBadRequest, "request body could not be read"}
+		return r, &refusal{status: http.StatusBadRequest, text: "request body could not be read"}
 	case int64(len(body)) > p.maxBody:
 		return r, p.tooLarge()
 	}

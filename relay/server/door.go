@@ -20,6 +20,11 @@ func (s *Server) handler(o Options) (http.Handler, error) {
 		AllowedOrigins: c.AllowedOrigins,
 		MaxBodyBytes:   api.MaxBodyBytes(c.MaxTextBytes),
 		Logger:         o.Logger,
+		Tokens:         s.tokens,
+
+		MaxRequestsPerSecond: c.MaxRequestsPerSecond,
+		MaxStreams:           c.MaxStreams,
+		MaxStreamsPerClient:  c.MaxStreamsPerClient,
 	}
 	if err := limits.Check(); err != nil {
 		return nil, fmt.Errorf("setting up the guard: %w", err)

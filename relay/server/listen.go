@@ -86,10 +86,10 @@ func dialable(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// urlOf is the address of the page for a listener.
-func urlOf(host string, l net.Listener) string {
+// addressOf is where a listener can be reached from this machine.
+func addressOf(host string, l net.Listener) string {
 	port := l.Addr().(*net.TCPAddr).Port
-	return "http://" + dialable(net.JoinHostPort(host, strconv.Itoa(port)))
+	return dialable(net.JoinHostPort(host, strconv.Itoa(port)))
 }
 
 // loopback reports whether only this machine can reach the host.

@@ -9,6 +9,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 
 	"autoreview/relay"
 	"autoreview/relay/config"
+	"autoreview/relay/token"
 )
 
 // stopTime bounds how long requests may take to end after the stop. Streams and
@@ -44,6 +46,7 @@ type Server struct {
 	journal  *journal
 	log      *relay.Log
 	info     relay.Info
+	tokens   *token.Store
 	listener net.Listener
 	http     *http.Server
 	// stop ends streams and waits, and the retention.
@@ -55,7 +58,8 @@ type Server struct {
 
 // Open locks the data folder, opens the store and the logs, and listens. From
 // then on connections are accepted; they are answered once Serve runs. The
-// error is a *LockedError or a *PortError when another program is in the way.
+// error is a *LockedError or a *PortError when another program is in the way, and
+// an *ExposedError when everybody would be let in from elsewhere.
 func Open(ctx context.Context, o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -76,6 +80,9 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	// The lock comes before the port: of the two things that a second relay
 	// finds taken it is the one that knows who has it.
 	if s.data, err = OpenData(ctx, c.Data, o.Logger); err != nil {
+		return err
+	}
+	if s.tokens, err = openTokens(c); err != nil {
 		return err
 	}
 	if s.listener, err = listen(ctx, c.Addr()); err != nil {
@@ -102,13 +109,26 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
+	if c.TLSCert != "" {
+		certificate, err := openCertificate(c.TLSCert, c.TLSKey, o.Logger)
+		if err != nil {
+			return err
+		}
+		s.listener = tls.NewListener(s.listener, certificate.tlsConfig())
+	}
 	s.data.setOwner(s.URL())
 	return nil
 }
 
 // URL is the address of the page, without a trailing slash. For a relay that
 // listens on all addresses it is the loopback one.
-func (s *Server) URL() string { return urlOf(s.config.Host, s.listener) }
+func (s *Server) URL() string {
+	scheme := "http://"
+	if s.config.TLSCert != "" {
+		scheme = "https://"
+	}
+	return scheme + addressOf(s.config.Host, s.listener)
+}
 
 // Addr is the address it listens on, with the real port.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
@@ -124,10 +144,7 @@ func (s *Server) Info() relay.Info { return s.info }
 // answered or refused, never left half-done. It returns nil after such a stop
 // and may be called once.
 func (s *Server) Serve(ctx context.Context) error {
-	if !loopback(s.config.Host) {
-		s.logger.Warn("LISTENING BEYOND THIS MACHINE: whoever reaches this address can read and post everything, without a password",
-			"addr", s.Addr().String(), "allowed_hosts", s.config.AllowedHosts)
-	}
+	s.sayExposure()
 	s.journal.events.Info("relay_started", "url", s.URL(), "log_id", s.info.LogID, "head_id", s.info.Head)
 	var retention sync.WaitGroup
 	retention.Go(func() { s.retain(s.stopped) })
