@@ -23,6 +23,7 @@ const module = "autoreview"
 var floors = map[string]int{
 	"relay":              0,
 	"codexrun":           0,
+	"codexrun/scripted":  0,
 	"templates":          0,
 	"supervisor/verdict": 0,
 
@@ -40,6 +41,8 @@ var floors = map[string]int{
 	"supervisor/config":     1,
 	"supervisor/state":      1,
 
+	"supervisor/setup/tomledit": 1,
+
 	"relay/server":    2,
 	"relay/relaytest": 3,
 	"supervisor":      2,
@@ -55,7 +58,7 @@ var floors = map[string]int{
 var owners = map[string][]string{
 	"github.com/mark3labs/mcp-go":      {"relay/mcptools"},
 	"modernc.org/sqlite":               {"relay/store/sqlite", "supervisor/state"},
-	"github.com/pelletier/go-toml/v2":  {"relay/config", "supervisor/config"},
+	"github.com/pelletier/go-toml/v2":  {"relay/config", "supervisor/config", "supervisor/setup/tomledit"},
 	"github.com/robfig/cron/v3":        {"supervisor"},
 	"github.com/fsnotify/fsnotify":     {"supervisor"},
 	"gopkg.in/natefinch/lumberjack.v2": {"relay/server"},
