@@ -1,4 +1,8 @@
-package codextest
+// Package scripted lets the real Codex CLI run without a model account: a Model
+// is an endpoint on the loopback interface whose answers a Go func decides, and
+// WriteHome makes a CODEX_HOME in which Codex knows no other. The tests, the
+// demo and the proof of `autoreview doctor` use it; it knows nothing of tests.
+package scripted
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package codextest
+package scripted
 
 import (
 	"encoding/json"
