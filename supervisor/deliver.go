@@ -30,7 +30,7 @@ func (s *Supervisor) deliver(ctx context.Context, j state.Job) {
 			return
 		}
 		var refused *relay.Error
-		if errors.As(err, &refused) && refused.Code != relay.CodeUnavailable {
+		if errors.As(err, &refused) && refused.Code != relay.CodeUnavailable && !denied(err) {
 			if !s.amend(ctx, &j, refused) {
 				log.Error("relay refuses the answer", "err", err)
 				s.save(ctx, failed(j, "the relay refuses the answer: "+refused.Text))
@@ -39,7 +39,7 @@ func (s *Supervisor) deliver(ctx context.Context, j state.Job) {
 			continue
 		}
 		if attempt == 1 {
-			log.Warn("answer cannot be posted, trying again", "err", err)
+			log.Warn("answer cannot be posted, trying again", s.explain(err)...)
 		}
 		if !sleep(ctx, backoff(postFirst, postLimit, attempt)) {
 			return

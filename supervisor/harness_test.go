@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -88,6 +89,7 @@ type world struct {
 	cfg   config.Config
 	dir   string
 	relay supervisor.Relay // the log, unless a test puts something in between
+	said  *slog.Logger     // what the supervisor logs to; nil is silent
 }
 
 // inWorld runs a test in a world of its own.
@@ -120,7 +122,7 @@ func (w *world) live(during func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: st, Codex: w.codex, Jitter: func() float64 { return 0 }})
+	s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: st, Codex: w.codex, Logger: w.said, Jitter: func() float64 { return 0 }})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ type watcher struct {
 func (s *Supervisor) watch(ctx context.Context, w config.Watch) {
 	x := &watcher{s: s, w: w}
 	log := s.log.With("watch", w.Name, "channel", w.Channel)
-	failures := 0
+	failures, refused := 0, false
 	for ctx.Err() == nil {
 		err := x.runOnce(ctx)
 		switch {
@@ -53,14 +53,16 @@ func (s *Supervisor) watch(ctx context.Context, w config.Watch) {
 			if failures > 0 {
 				log.Info("relay is back")
 			}
-			failures = 0
+			failures, refused = 0, false
 			continue
 		}
 		x.synced = false
 		s.lost()
-		if failures++; failures == 1 {
-			log.Warn("relay cannot be read, trying again", "relay", s.cfg.Relay, "err", err)
+		// One that was down may come back and want a token.
+		if failures++; failures == 1 || denied(err) != refused {
+			log.With("relay", s.cfg.Relay).Warn("relay cannot be read, trying again", s.explain(err)...)
 		}
+		refused = denied(err)
 		if !sleep(ctx, backoff(reconnectFirst, reconnectLimit, failures)) {
 			return
 		}

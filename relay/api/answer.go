@@ -52,8 +52,11 @@ func (s *server) door(h func(http.ResponseWriter, *http.Request) error) http.Han
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e, ok := errors.AsType[*relay.Error](err); ok {
 		status := statusOf(e.Code)
-		if status == http.StatusServiceUnavailable {
+		switch status {
+		case http.StatusServiceUnavailable:
 			w.Header().Set("Retry-After", "1")
+		case http.StatusUnauthorized:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="relay"`)
 		}
 		_ = answer(w, status, errorBody{Error: e.Text, Field: e.Field})
 		return
@@ -77,6 +80,10 @@ func statusOf(c relay.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case relay.CodeUnavailable:
 		return http.StatusServiceUnavailable
+	case relay.CodeUnauthorized:
+		return http.StatusUnauthorized
+	case relay.CodeForbidden:
+		return http.StatusForbidden
 	default:
 		return http.StatusBadRequest
 	}

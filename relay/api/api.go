@@ -123,6 +123,8 @@ func (s *server) routes() *http.ServeMux {
 	mux.Handle("/api/channels", s.door(wrongMethod("GET, HEAD")))
 	mux.Handle("GET /api/stream", s.door(s.stream))
 	mux.Handle("/api/stream", s.door(wrongMethod("GET, HEAD")))
+	mux.Handle("GET /api/whoami", s.door(s.whoami))
+	mux.Handle("/api/whoami", s.door(wrongMethod("GET, HEAD")))
 	mux.Handle("GET /healthz", s.door(s.healthz))
 	mux.Handle("/healthz", s.door(wrongMethod("GET, HEAD")))
 	mux.Handle("GET /readyz", s.door(s.readyz))

@@ -31,7 +31,7 @@ func (s *server) channels(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	all := union(s.opts.Channels, observed)
+	all := union(relay.Readable(r.Context(), s.opts.Channels), observed)
 	body := channelsBody{names(all)}
 	if !details {
 		return answer(w, http.StatusOK, body)

@@ -195,6 +195,7 @@ func TestRealAnswersMatchOpenAPI(t *testing.T) {
 		{ok, "GET", "/api/stream?since_id=x", ""},
 		{failing, "GET", "/api/stream", ""},
 		{unavailable, "GET", "/api/stream", ""},
+		{ok, "GET", "/api/whoami", ""},
 		{ok, "GET", "/healthz", ""},
 		{ok, "GET", "/readyz", ""},
 		{failing, "GET", "/readyz", ""},
@@ -204,10 +205,21 @@ func TestRealAnswersMatchOpenAPI(t *testing.T) {
 	for _, r := range requests {
 		c.answer(r.h, r.method, r.path, r.body, nil)
 	}
+	locked := guard.New(guard.Options{Tokens: nobody{}})(f.h)
+	busy := guard.New(guard.Options{MaxRequestsPerSecond: 1})(f.h)
+	for range 2 {
+		busy.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/readyz", nil))
+	}
 	for _, path := range slices.Sorted(maps.Keys(at(c.doc, "paths"))) {
 		c.answer(ok, "GET", path, "", func(r *http.Request) { r.Host = "evil.example" })
 		c.answer(ok, "GET", path, "", func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") })
+		if path != "/healthz" {
+			c.answer(locked, "GET", path, "", nil)
+			c.answer(busy, "GET", path, "", nil)
+		}
 	}
+	c.answer(locked, "POST", "/api/messages", text("hi"), nil)
+	c.answer(busy, "POST", "/api/messages", text("hi"), nil)
 	c.answer(ok, "POST", "/api/messages", text("hi"), func(r *http.Request) { r.Host = "evil.example" })
 	c.answer(ok, "POST", "/api/messages", text("hi"), func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") })
 	c.answer(ok, "POST", "/api/messages", text("hi"), func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") })
@@ -215,6 +227,13 @@ func TestRealAnswersMatchOpenAPI(t *testing.T) {
 	if diff := cmp.Diff(c.promised(), c.seen); diff != "" {
 		t.Errorf("described answers that were never seen (-) or seen and not described (+)\n%s", diff)
 	}
+}
+
+// nobody are tokens of which none is valid.
+type nobody struct{}
+
+func (nobody) Access(string) (*relay.Access, error) {
+	return nil, &relay.Error{Code: relay.CodeUnauthorized, Text: "the token is not known"}
 }
 
 // answer sends a request and checks what comes back. A stream is ended once it
@@ -239,7 +258,7 @@ func (c *contract) answer(h http.Handler, method, path, body string, change func
 	}
 	path, _, _ = strings.Cut(path, "?")
 	c.check(method, path, rec.Code, rec.Header().Get("Content-Type"), rec.Body.Bytes())
-	refusedByGuard := rec.Code == 403 || rec.Code == 408 || rec.Code == 413 || rec.Code == 415 || rec.Code == 421
+	refusedByGuard := slices.Contains([]int{401, 403, 408, 413, 415, 421, 429}, rec.Code)
 	if rec.Header().Get(api.HeaderLog) == "" && !refusedByGuard {
 		c.t.Errorf("%s %s %d: no %s", method, path, rec.Code, api.HeaderLog)
 	}

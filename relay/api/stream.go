@@ -102,5 +102,9 @@ func (s *server) ended(r *http.Request, err error) {
 		s.slog.Debug("stream ended", "remote", r.RemoteAddr, "err", err)
 		return
 	}
+	if e, ok := errors.AsType[*relay.Error](err); ok {
+		s.slog.Info("stream ended by the log", "remote", r.RemoteAddr, "err", e)
+		return
+	}
 	s.slog.Error("stream failed", "remote", r.RemoteAddr, "err", err)
 }

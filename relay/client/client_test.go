@@ -52,8 +52,8 @@ func TestErrors(t *testing.T) {
 	}{
 		{400, `{"ok":false,"error":"limit must be a number","field":"limit"}`, relay.CodeInvalid, false, "limit must be a number"},
 		{413, `{"ok":false,"error":"text is too long"}`, relay.CodeTooLarge, false, "text is too long"},
-		{401, `{"ok":false,"error":"a token is required"}`, relay.CodeInvalid, true, "a token is required"},
-		{403, `{"ok":false,"error":"origin refused"}`, relay.CodeInvalid, true, "origin refused"},
+		{401, `{"ok":false,"error":"a token is required"}`, relay.CodeUnauthorized, true, "a token is required"},
+		{403, `{"ok":false,"error":"origin refused"}`, relay.CodeForbidden, true, "origin refused"},
 		{429, `{"ok":false,"error":"slow down"}`, relay.CodeUnavailable, false, "slow down"},
 		{503, `{"ok":false,"error":"the disk is full"}`, relay.CodeUnavailable, false, "the disk is full"},
 		{500, `{"ok":false,"error":"internal error"}`, "", false, "the relay answered 500 Internal Server Error"},

@@ -53,8 +53,8 @@ func (e *StatusError) Unwrap() error {
 	return e.Err
 }
 
-// Denied reports whether err is a relay's 401 or 403: the token is missing or
-// wrong, and repeating the request will not help.
+// Denied reports whether err is a relay's 401 or 403: the token is missing, wrong
+// or does not allow the request, and repeating that will not help until it does.
 func Denied(err error) bool {
 	s, ok := errors.AsType[*StatusError](err)
 	return ok && (s.Status == http.StatusUnauthorized || s.Status == http.StatusForbidden)
@@ -93,6 +93,10 @@ func codeOf(status int) relay.Code {
 		return relay.CodeTooLarge
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusRequestTimeout:
 		return relay.CodeUnavailable
+	case http.StatusUnauthorized:
+		return relay.CodeUnauthorized
+	case http.StatusForbidden:
+		return relay.CodeForbidden
 	default:
 		return relay.CodeInvalid
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"autoreview/relay"
 )
 
 type channels struct {
@@ -20,7 +22,7 @@ func (t *tools) channels(ctx context.Context, c call) (any, error) {
 	for _, ch := range used {
 		names = append(names, ch.Name)
 	}
-	for _, name := range t.Options.Channels {
+	for _, name := range relay.Readable(ctx, t.Options.Channels) {
 		if name = strings.TrimSpace(name); name != "" {
 			names = append(names, name)
 		}

@@ -35,6 +35,8 @@ type Reader interface {
 	Read(ctx context.Context, q relay.Query) (relay.Page, error)
 }
 
+var _ Reader = (*relay.Log)(nil)
+
 // Options are the settings of the page.
 type Options struct {
 	// Log is where messages are read; it is required.
@@ -104,6 +106,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		writeError(w, http.StatusInternalServerError, "", "internal error")
 	case e.Code == relay.CodeUnavailable:
 		writeError(w, http.StatusServiceUnavailable, e.Field, e.Text)
+	case e.Code == relay.CodeUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="relay"`)
+		writeError(w, http.StatusUnauthorized, e.Field, e.Text)
+	case e.Code == relay.CodeForbidden:
+		writeError(w, http.StatusForbidden, e.Field, e.Text)
 	default:
 		writeError(w, http.StatusBadRequest, e.Field, e.Text)
 	}
