@@ -41,7 +41,10 @@ func newFetch() *cobra.Command {
 }
 
 func fetch(cmd *cobra.Command, f relayFlags, q relay.Query, asJSON bool) error {
-	c := f.client()
+	c, err := f.client()
+	if err != nil {
+		return err
+	}
 	defer c.Close()
 	p, err := c.Read(cmd.Context(), q)
 	if err != nil {
@@ -110,7 +113,10 @@ func newChannels() *cobra.Command {
 }
 
 func channels(cmd *cobra.Command, f relayFlags, asJSON bool) error {
-	c := f.client()
+	c, err := f.client()
+	if err != nil {
+		return err
+	}
 	defer c.Close()
 	list, err := c.Channels(cmd.Context())
 	if err != nil {

@@ -17,6 +17,7 @@ people: MCP, REST, event streams and a page.
   relay channels    list the channels
   relay stdio       offer the MCP tools to a client that speaks only stdio
   relay import      take over the messages of the original server's archive
+  relay token       make, list and revoke the tokens that let clients in
   relay version     print the version
 
 Each has its own --help. Exit codes: 0 done, 1 failed, 2 wrong command line.
@@ -73,6 +74,9 @@ when there is none.
       --meta JSON      a JSON object for programs
       --url URL        address of the relay (BASE_URL, default
                        http://127.0.0.1:8010)
+      --token-file FILE
+                       file with the token to send (default: the token in
+                       RELAY_TOKEN, if any)
       --json           print the relay's whole answer
 
 Example:
@@ -92,6 +96,9 @@ the oldest messages after that id.
   -n, --limit N        at most so many, 1 to 500 (default 20)
       --url URL        address of the relay (BASE_URL, default
                        http://127.0.0.1:8010)
+      --token-file FILE
+                       file with the token to send (default: the token in
+                       RELAY_TOKEN, if any)
       --json           print one JSON object: messages, and latest_id to go on
                        from
 
@@ -115,6 +122,8 @@ goes on when the relay restarts, and ends with the first signal.
       --count N          end after so many messages
       --url URL          address of the relay (BASE_URL, default
                          http://127.0.0.1:8010)
+      --token-file FILE  file with the token to send (default: the token in
+                         RELAY_TOKEN, if any)
       --json             print each message whole, as a JSON object a line
 
 The original Python server, which cannot wake anyone, is asked every INTERVAL
@@ -131,6 +140,9 @@ Lists the channels: how many messages each has, and its last one.
 
       --url URL    address of the relay (BASE_URL, default
                    http://127.0.0.1:8010)
+      --token-file FILE
+                   file with the token to send (default: the token in
+                   RELAY_TOKEN, if any)
       --json       print a JSON array: name, count, last_id, last_ts
 
 Example:
@@ -145,6 +157,9 @@ start their servers themselves. It talks to the running relay; it is not one.
 
       --url URL    address of the relay (BASE_URL, default
                    http://127.0.0.1:8010)
+      --token-file FILE
+                   file with the token to send (default: the token in
+                   RELAY_TOKEN, if any)
 
 Example, in the configuration of an MCP client:
 
@@ -168,6 +183,30 @@ already the imported ones become notes, so that no supervisor reviews them again
 Example:
 
   relay import log/channel_messages.log*
+`
+
+const tokenHelp = `relay token new --name NAME [flags]
+relay token list [--json]
+relay token revoke NAME...
+
+Makes, lists and revokes the tokens of a relay. As soon as there is one every
+client needs one; a relay that is running notices. A new token is printed once:
+only its hash is kept. When all are revoked nobody is let in.
+
+  --name NAME          names the token in lists and logs
+  --senders LIST       whom its bearer may post as (default anybody)
+  --channels LIST      what its bearer may read and post to (default all)
+  --read-only          no posting
+  --expires TIME       how long it is good for, as 12h or 30d (default: until it
+                       is revoked)
+  --data DIR           data folder of the relay (CLAUDE_CODEX_DATA, default as in
+                       relay serve)
+  --config FILE        as in relay serve
+  --json               list as a JSON array
+
+Example:
+
+  relay token new --name claude --senders claude >claude.token
 `
 
 const versionHelp = `relay version

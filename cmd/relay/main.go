@@ -1,5 +1,5 @@
 // Command relay keeps the log of messages that agents and people share, and is
-// the command line to it: serve, post, fetch, tail, channels, stdio, import.
+// the command line to it: serve, post, fetch, tail, channels, stdio, import, token.
 package main
 
 import (
@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -92,7 +94,7 @@ func newRoot() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), cmd.Long) })
-	root.AddCommand(newServe(), newPost(), newFetch(), newTail(), newChannels(), newStdio(), newImport(), newVersion())
+	root.AddCommand(newServe(), newPost(), newFetch(), newTail(), newChannels(), newStdio(), newImport(), newToken(), newVersion())
 	return root
 }
 
@@ -137,31 +139,64 @@ func env(name, def string) string {
 
 // relayFlags are those of every command that talks to a running relay.
 type relayFlags struct {
-	url    string
-	target string
+	url       string
+	target    string
+	tokenFile string
 }
 
 func (f *relayFlags) add(cmd *cobra.Command, withTarget bool) {
 	cmd.Flags().StringVar(&f.url, "url", env("BASE_URL", client.DefaultBaseURL), "address of the relay")
+	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "")
 	if withTarget {
 		cmd.Flags().StringVarP(&f.target, "target", "t", env("TARGET", "proj-x"), "channel")
 	}
 }
 
-func (f *relayFlags) client() *client.Client {
-	return client.New(client.Options{BaseURL: f.url, Source: "cli", UserAgent: "relay/" + version(), PollInterval: interval()})
+func (f *relayFlags) client() (*client.Client, error) {
+	secret, err := f.token()
+	if err != nil {
+		return nil, err
+	}
+	return client.New(client.Options{BaseURL: f.url, Token: secret, Source: "cli", UserAgent: "relay/" + version(), PollInterval: interval()}), nil
+}
+
+// token is the bearer token to send, "" for none. There is no flag for the token
+// itself: every user of the machine could read it in the list of processes.
+func (f *relayFlags) token() (string, error) {
+	if f.tokenFile == "" {
+		return strings.TrimSpace(os.Getenv("RELAY_TOKEN")), nil
+	}
+	b, err := os.ReadFile(f.tokenFile)
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	secret := strings.TrimSpace(string(b))
+	if secret == "" || strings.ContainsFunc(secret, unicode.IsSpace) {
+		return "", hintError{fmt.Errorf("%s does not hold a token", f.tokenFile), "it must hold what relay token new printed, and nothing else"}
+	}
+	return secret, nil
 }
 
 // withHint adds what to do when the relay cannot be reached.
 func withHint(err error) error {
 	_, silent := errors.AsType[*client.UnreachableError](err)
 	switch {
+	case status(err) == http.StatusUnauthorized:
+		return hintError{err, "give a token by the variable RELAY_TOKEN or by --token-file; relay token new makes one"}
 	case client.Denied(err):
-		return hintError{err, "the relay is there, and refuses this request"}
+		return hintError{err, "the relay is there, and refuses this request; relay token list says what each token may do"}
 	case errors.Is(err, client.ErrNotRelay):
 		return hintError{err, "another address can be given with --url or BASE_URL"}
 	case silent:
 		return hintError{err, "is the relay running? start it with: relay serve"}
 	}
 	return err
+}
+
+// status is the relay's HTTP status of an error, 0 when it has none.
+func status(err error) int {
+	if s, ok := errors.AsType[*client.StatusError](err); ok {
+		return s.Status
+	}
+	return 0
 }

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"autoreview/relay"
@@ -32,7 +31,8 @@ func TestMain(m *testing.M) {
 
 // The scripts are the manual: each shows one thing that a user does.
 //
-//	start [FLAG...]   run `relay serve` on data/; sets BASE_URL, keeps the port
+//	start [FLAG...]   run `relay serve` on data/; sets BASE_URL, keeps the port,
+//	                  leaves its ready line in the file ready
 //	shutdown          end it by SIGTERM, and want it to exit with 0
 //	original          run a stand-in for the original server; sets BASE_URL
 //	await FILE TEXT   wait until a file has the text
@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PORT", "0")
 			// With -race each command would wait a second for late reports.
 			e.Setenv("GORACE", "atexit_sleep_ms=0")
-			for _, name := range []string{"BASE_URL", "TARGET", "WATCH_SENDER", "LASTFILE", "INTERVAL"} {
+			for _, name := range []string{"BASE_URL", "TARGET", "WATCH_SENDER", "LASTFILE", "INTERVAL", "RELAY_TOKEN"} {
 				e.Setenv(name, "")
 			}
 			e.Values["serving"] = &serving{}
@@ -96,6 +96,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	if m == nil {
 		ts.Fatalf("relay serve: got %q, %v and %q on stderr, want its ready line", line, err, s.stderr.String())
 	}
+	ts.Check(os.WriteFile(ts.MkAbs("ready"), []byte(line), 0o600))
 	ts.Setenv("BASE_URL", m[1])
 	ts.Setenv("PORT", m[2])
 }
@@ -160,7 +161,11 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 // A flag that the help does not name is one that nobody finds.
 func TestHelpNamesEveryFlag(t *testing.T) {
 	root := newRoot()
-	for _, cmd := range append([]*cobra.Command{}, root.Commands()...) {
+	all := root.Commands()
+	for _, cmd := range root.Commands() {
+		all = append(all, cmd.Commands()...)
+	}
+	for _, cmd := range all {
 		t.Run(cmd.Name(), func(t *testing.T) {
 			cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 				if f.Name != "help" && !strings.Contains(cmd.Long, "--"+f.Name+" ") {
@@ -175,7 +180,8 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 					t.Errorf("help of %s: %q is wider than 80", cmd.Name(), line)
 				}
 			}
-			if !strings.Contains(rootHelp, cmd.Name()) && cmd.Name() != "completion" {
+			top := cmd.Parent() == root && cmd.Name() != "completion"
+			if top && !strings.Contains(rootHelp, cmd.Name()) {
 				t.Errorf("relay --help does not name %s", cmd.Name())
 			}
 		})

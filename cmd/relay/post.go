@@ -72,7 +72,10 @@ func post(cmd *cobra.Command, f relayFlags, d relay.Draft, asJSON bool) error {
 	if strings.TrimSpace(d.Text) == "" {
 		return hintError{fmt.Errorf("text is required"), `give it as an argument or on standard input: git diff | relay post`}
 	}
-	c := f.client()
+	c, err := f.client()
+	if err != nil {
+		return err
+	}
 	defer c.Close()
 	p, err := c.Post(cmd.Context(), d)
 	if err != nil {

@@ -35,8 +35,15 @@ func serve(cmd *cobra.Command, flags settingFlags) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "relay is ready: page %s/  mcp %s/mcp  data %s\n", s.URL(), s.URL(), c.Data)
+	fmt.Fprintf(cmd.OutOrStdout(), "relay is ready: page %s/  mcp %s/mcp  data %s  tokens %s\n", s.URL(), s.URL(), c.Data, onOff(s.TokensOn()))
 	return s.Serve(cmd.Context())
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 // settingFlags are flags of the relay's own settings.
@@ -50,6 +57,11 @@ func (f *settingFlags) add(cmd *cobra.Command, keys ...string) {
 	cmd.Flags().StringVar(&f.path, "config", "", "relay.toml or config.json")
 	for _, key := range keys {
 		cmd.Flags().String(config.FlagName(key), "", "")
+	}
+	for _, setting := range config.Settings() {
+		if flag := cmd.Flags().Lookup(config.FlagName(setting.Key)); setting.Switch && flag != nil {
+			flag.NoOptDefVal = "true"
+		}
 	}
 }
 

@@ -13,7 +13,10 @@ func newStdio() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "stdio", Short: "Offer the MCP tools over stdio", Long: stdioHelp, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c := f.client()
+			c, err := f.client()
+			if err != nil {
+				return err
+			}
 			defer c.Close()
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 			return mcptools.ServeStdio(cmd.Context(), mcptools.Options{Log: c, Logger: log, Version: version()},

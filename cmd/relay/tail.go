@@ -24,12 +24,16 @@ func newTail() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tail", Short: "Print messages as they come", Long: tailHelp, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t.cmd, t.log = cmd, f.client()
+			c, err := f.client()
+			if err != nil {
+				return err
+			}
+			t.cmd, t.log = cmd, c
 			t.query.Targets = []string{f.target}
 			if cmd.Flags().Changed("since") {
 				t.query.Since, t.hasCursor = since, true
 			}
-			err := t.run(cmd.Context())
+			err = t.run(cmd.Context())
 			if cmd.Context().Err() != nil {
 				return nil // a signal is how it is meant to end
 			}
