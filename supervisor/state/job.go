@@ -161,6 +161,15 @@ func (s *Store) NextDue(ctx context.Context, watches []string) (due time.Time, o
 // Save writes everything of a job that its owner may change: state, attempt,
 // due, class, reason, thread, answer, outcome and answer id.
 func (s *Store) Save(ctx context.Context, j Job, now time.Time) error {
+	return saveJob(ctx, s.db, j, now)
+}
+
+// execer is the database or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func saveJob(ctx context.Context, db execer, j Job, now time.Time) error {
 	var answer sql.NullString
 	if j.Answer != nil {
 		b, err := json.Marshal(j.Answer)
@@ -169,7 +178,7 @@ func (s *Store) Save(ctx context.Context, j Job, now time.Time) error {
 		}
 		answer = sql.NullString{String: string(b), Valid: true}
 	}
-	res, err := s.db.ExecContext(ctx, `UPDATE job SET state = ?, attempt = ?, due = ?, class = ?, reason = ?, thread = ?,
+	res, err := db.ExecContext(ctx, `UPDATE job SET state = ?, attempt = ?, due = ?, class = ?, reason = ?, thread = ?,
 			answer = ?, outcome = ?, answer_id = ?, updated = ? WHERE id = ?`,
 		j.State, j.Attempt, toMicro(j.Due), j.Class, j.Reason, j.Thread, answer, j.Outcome, j.AnswerID, toMicro(now), j.ID)
 	if err != nil {
@@ -235,7 +244,7 @@ func (s *Store) AnsweredThrough(ctx context.Context, watch, channel, logID strin
 	}
 	var first sql.NullInt64
 	err = s.db.QueryRowContext(ctx, `SELECT min(packet.id) FROM job JOIN packet ON packet.job = job.id
-		WHERE job.watch = ? AND job.channel = ? AND job.log_id = ? AND job.state IN ('queued','waiting','running','answered')`, watch, channel, logID).Scan(&first)
+		WHERE job.watch = ? AND job.channel = ? AND job.log_id = ? AND job.generation = 1 AND job.state IN ('queued','waiting','running','answered')`, watch, channel, logID).Scan(&first)
 	if err != nil {
 		return 0, fmt.Errorf("reading open packets: %w", err)
 	}

@@ -94,21 +94,49 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("creating state file: %w", err)
 	}
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: url.Values{
+	s, err := connect(path, url.Values{
 		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(5000)"},
 		"_txlock": {"immediate"},
-	}.Encode()}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening state %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// OpenReadOnly opens the state to look at it, also while another process has
+// it open. Every method that writes fails. The error is fs.ErrNotExist when
+// there is no such file.
+func OpenReadOnly(ctx context.Context, path string) (*Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("opening state: %w", err)
+	}
+	s, err := connect(path, url.Values{"mode": {"ro"}, "_pragma": {"query_only(1)", "busy_timeout(5000)"}})
+	if err != nil {
+		return nil, err
+	}
+	version, err := s.version(ctx)
+	if err == nil && version != len(migrations) {
+		err = fmt.Errorf("the file is of another version of autoreview (schema %d, this one knows %d)", version, len(migrations))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening state %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+func connect(path string, query url.Values) (*Store, error) {
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: query.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening state: %w", err)
 	}
 	// One connection: every access is short, and the order of writes is plain.
 	db.SetMaxOpenConns(1)
-	s := &Store{db: db}
-	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening state %s: %w", path, err), db.Close())
-	}
-	return s, nil
+	return &Store{db: db}, nil
 }
 
 // Close closes the file.
@@ -122,9 +150,9 @@ func (s *Store) prepare(ctx context.Context) error {
 	if sync != 2 {
 		return fmt.Errorf("synchronous is %d, want 2 (FULL)", sync)
 	}
-	var version int
-	if err := s.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("reading schema version: %w", err)
+	version, err := s.version(ctx)
+	if err != nil {
+		return err
 	}
 	if version > len(migrations) {
 		return fmt.Errorf("the file was written by a newer autoreview (schema %d, this one knows %d)", version, len(migrations))
@@ -135,6 +163,13 @@ func (s *Store) prepare(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (s *Store) version(ctx context.Context) (version int, err error) {
+	if err := s.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("reading schema version: %w", err)
+	}
+	return version, nil
 }
 
 func (s *Store) migrate(ctx context.Context, version int) error {

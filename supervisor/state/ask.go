@@ -1,0 +1,91 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Nobody but its worker writes to a running job, and nobody but the one who
+// posts to an answered one. What a person asks of a job is therefore done here
+// only while the job is nobody's, in one transaction.
+
+// Change saves a queued or waiting job as change returns it. ok is false when the
+// job is in another state; j is the job as it stands.
+func (s *Store) Change(ctx context.Context, id int64, now time.Time, change func(Job) Job) (j Job, ok bool, err error) {
+	return s.ask(ctx, id, func(tx *sql.Tx, j *Job) (bool, error) {
+		if j.State != Queued && j.State != Waiting {
+			return false, nil
+		}
+		*j = change(*j)
+		return true, saveJob(ctx, tx, *j, now)
+	})
+}
+
+// Again inserts a job of the next generation for the packets of one that has
+// ended, with the key that key makes of the generation. ok is false when the job
+// has not ended or some of its packets have another job that has not; j is that
+// job, or else the new one.
+func (s *Store) Again(ctx context.Context, id int64, now time.Time, key func(generation int) string) (j Job, ok bool, err error) {
+	return s.ask(ctx, id, func(tx *sql.Tx, j *Job) (bool, error) {
+		var open sql.NullInt64
+		var last int
+		err := tx.QueryRowContext(ctx, `SELECT max(o.generation), min(CASE WHEN job.state NOT IN ('done','failed') THEN job.id END)
+			FROM packet p JOIN packet o ON o.watch = p.watch AND o.log_id = p.log_id AND o.id = p.id JOIN job ON job.id = o.job
+			WHERE p.job = ?`, id).Scan(&last, &open)
+		if err != nil {
+			return false, err
+		}
+		if open.Valid {
+			*j, err = loadJob(ctx, tx, open.Int64)
+			return false, err
+		}
+		if id, err = copyJob(ctx, tx, id, last+1, key(last+1), now); err != nil {
+			return false, err
+		}
+		*j, err = loadJob(ctx, tx, id)
+		return true, err
+	})
+}
+
+func copyJob(ctx context.Context, tx *sql.Tx, id int64, generation int, key string, now time.Time) (int64, error) {
+	res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, bytes, created, updated)
+		SELECT watch, channel, log_id, workdir, grp, ?, ?, 'queued', ?, bytes, ?, ? FROM job WHERE id = ?`,
+		key, generation, toMicro(now), toMicro(now), toMicro(now), id)
+	if err != nil {
+		return 0, err
+	}
+	job, err := res.LastInsertId()
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO packet (watch, log_id, id, generation, job, ts, sender, text, meta)
+		SELECT watch, log_id, id, ?, ?, ts, sender, text, meta FROM packet WHERE job = ?`, generation, job, id)
+	return job, err
+}
+
+// ErrNoJob says that there is no job of that id.
+var ErrNoJob = errors.New("there is no such job")
+
+// ask loads a job and lets do change it, in one transaction.
+func (s *Store) ask(ctx context.Context, id int64, do func(*sql.Tx, *Job) (bool, error)) (j Job, ok bool, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		j, err = loadJob(ctx, tx, id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNoJob
+		}
+		if err == nil {
+			ok, err = do(tx, &j)
+		}
+		return err
+	})
+	if errors.Is(err, ErrNoJob) {
+		return Job{}, false, ErrNoJob
+	}
+	if err != nil {
+		return Job{}, false, fmt.Errorf("changing job %d: %w", id, err)
+	}
+	return j, ok, nil
+}
