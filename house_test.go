@@ -41,6 +41,7 @@ var floors = map[string]int{
 	"supervisor/config":     1,
 	"supervisor/state":      1,
 
+	"supervisor/setup/jsonedit": 1,
 	"supervisor/setup/tomledit": 1,
 
 	"relay/server":    2,
@@ -59,6 +60,7 @@ var owners = map[string][]string{
 	"github.com/mark3labs/mcp-go":      {"relay/mcptools"},
 	"modernc.org/sqlite":               {"relay/store/sqlite", "supervisor/state"},
 	"github.com/pelletier/go-toml/v2":  {"relay/config", "supervisor/config", "supervisor/setup/tomledit"},
+	"github.com/tailscale/hujson":      {"supervisor/setup/jsonedit"},
 	"github.com/robfig/cron/v3":        {"supervisor"},
 	"github.com/fsnotify/fsnotify":     {"supervisor"},
 	"gopkg.in/natefinch/lumberjack.v2": {"relay/server"},
