@@ -23,7 +23,7 @@ func Args(spec Spec) ([]string, error) {
 	if err := checkSpec(spec); err != nil {
 		return nil, err
 	}
-	t, err := settings(spec, trustKeys(spec.Dir))
+	t, err := settings(spec, TrustKeys(spec.Dir))
 	if err != nil {
 		return nil, err
 	}

@@ -20,8 +20,12 @@ type Binary struct {
 // unknown, or hang on a tool call that nobody can approve.
 const MinVersion = "0.120.0"
 
+// NewestVersion is the newest Codex that this package was tried with. A newer
+// one is expected to work and may have changed something.
+const NewestVersion = "0.169.0"
+
 // Supported says whether the version is MinVersion or newer.
-func (b Binary) Supported() bool { return b.atLeast(0, 120) }
+func (b Binary) Supported() bool { return b.AtLeast(0, 120) }
 
 // Capabilities are the differences between versions that the command line has
 // to know. There are few because it keeps to what every supported version
@@ -39,14 +43,14 @@ type Capabilities struct {
 // Capabilities looks the version up.
 func (b Binary) Capabilities() Capabilities {
 	return Capabilities{
-		Fork:         b.atLeast(0, 150),
-		ProfileFiles: b.atLeast(0, 136),
+		Fork:         b.AtLeast(0, 150),
+		ProfileFiles: b.AtLeast(0, 136),
 	}
 }
 
-// atLeast compares major and minor. A build from source calls itself 0.0.0 and
+// AtLeast compares major and minor. A build from source calls itself 0.0.0 and
 // counts as newer than every release.
-func (b Binary) atLeast(major, minor int) bool {
+func (b Binary) AtLeast(major, minor int) bool {
 	gotMajor, gotMinor, ok := parseVersion(b.Version)
 	if !ok {
 		return false

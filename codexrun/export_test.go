@@ -8,7 +8,6 @@ import (
 // What the tests in package codexrun_test reach into.
 var (
 	TOMLValue    = tomlValue
-	TrustKeys    = trustKeys
 	ParseRetry   = parseRetry
 	ParseEvent   = parseEvent
 	NativeBinary = nativeBinary

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// trustKeys are the folders by which Codex may decide whether the project
+// TrustKeys are the folders by which Codex may decide whether the project
 // configuration that it finds from dir is trusted: dir and every folder above
 // it up to the root of its git repository (a user may have trusted any of
 // them, and each may have a .codex of its own), by name and by real path, and
 // for a worktree the repository it belongs to. Seen on 0.169: a subdirectory
 // inherits from the root, a worktree from the main repository, and a link is
 // looked up by the path it leads to.
-func trustKeys(dir string) []string {
+func TrustKeys(dir string) []string {
 	keys := trustChain(dir)
 	if real, err := filepath.EvalSymlinks(dir); err == nil && real != dir {
 		keys = append(keys, trustChain(real)...)

@@ -127,3 +127,11 @@ func TestFakePosts(t *testing.T) {
 		t.Errorf("call: got %+v, want %+v", got, want)
 	}
 }
+
+// What codexrun calls the newest version that it was tried with is the pinned
+// one, so that raising the pin cannot be forgotten there.
+func TestNewestVersionIsThePinnedOne(t *testing.T) {
+	if got, want := codexrun.NewestVersion, codextest.PinnedVersion(); got != want {
+		t.Errorf("codexrun.NewestVersion: got %s, want the pinned %s", got, want)
+	}
+}
