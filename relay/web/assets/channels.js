@@ -61,6 +61,7 @@ export class Channels {
 
   // saw notes that the reader has been shown a channel up to this id.
   saw(name, id) {
+    if (!this.#seen) return;
     // Another tab may have been further in other channels.
     this.#seen = { ...this.#seen, ...this.#stored() };
     if ((this.#seen[name] ?? 0) >= id) return this.#mark(name, this.#item(name));

@@ -27,13 +27,19 @@ export class Feed extends EventTarget {
   #following = true;
   #top = 0; // scroll position at the last event
   #unseen = 0;
+  #missing = 0; // the id that was asked for and is not here
+  #failure = null; // does again what failed
 
   // Events: "sender" with a sender's name; "seen" with {log, channel, id} when
   // the newest message has been shown; "reset" when the log is another one.
   constructor() {
     super();
     this.#scroll.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    this.#jump.addEventListener('click', () => this.toNewest());
+    this.#jump.addEventListener('click', () => {
+      // The button goes away: the keyboard stays with the messages.
+      this.#scroll.focus({ preventScroll: true });
+      this.toNewest();
+    });
     this.#list.addEventListener('toggled', (e) => this.#toggled(e.target));
     this.#list.addEventListener('keydown', (e) => this.#step(e));
     let width = 0;
@@ -75,11 +81,18 @@ export class Feed extends EventTarget {
   async #around(id) {
     await this.#loadNewer();
     if (byId(`m${id}`)) this.#show(id);
-    else this.#say(`Message #${id} is not in this channel.`);
+    else this.#miss(id);
+  }
+
+  #miss(id) {
+    this.#missing = id;
+    this.#say(`Message #${id} is not in this channel.`);
   }
 
   #clear(channel, following) {
     this.channel = channel;
+    this.#missing = 0;
+    this.#failure = null;
     this.#list.replaceChildren();
     this.#list.ariaBusy = 'true';
     this.#busy = { older: false, newer: false, again: false };
@@ -102,6 +115,7 @@ export class Feed extends EventTarget {
   refresh() {
     const opening = this.#list.ariaBusy === 'true';
     if (opening || this.#busy.newer) this.#busy.again = true;
+    else if (this.#failure) this.#tryAgain();
     else if (this.#head) this.#loadNewer();
   }
 
@@ -111,12 +125,13 @@ export class Feed extends EventTarget {
     busy.newer = true;
     const { signal } = this.#epoch;
     try {
-      let batches = 0;
+      let behind = 0;
       do {
-        if (++batches > MOST_BATCHES) return this.open(this.channel);
         busy.again = false;
         await this.#appendBatch(signal);
-      } while (busy.again || (!this.#head && this.#following));
+        behind = this.#head ? 0 : behind + 1;
+        if (behind > MOST_BATCHES && this.#following) return this.open(this.channel);
+      } while (this.#head ? busy.again : this.#following);
       this.#trim();
     } catch (err) {
       this.#failed(err, signal, () => this.#loadNewer());
@@ -187,10 +202,11 @@ export class Feed extends EventTarget {
   // reached tells where the window ends now.
   #reached(page) {
     this.#list.ariaBusy = 'false';
+    this.#failure = null;
     const empty = this.#list.childElementCount === 0;
     this.#edge.hidden = this.#older || empty;
     this.#edge.textContent = page.oldest_id > 1 ? 'Older messages are no longer kept.' : `This is where ${this.channel} begins.`;
-    this.#say(empty ? `Nothing has been said in ${this.channel} yet.` : '');
+    if (!this.#missing) this.#say(empty ? `Nothing has been said in ${this.channel} yet.` : '');
     if (this.#head) {
       this.dispatchEvent(new CustomEvent('seen', { detail: { log: page.log_id, channel: this.channel, id: this.#last } }));
     }
@@ -200,16 +216,21 @@ export class Feed extends EventTarget {
   #failed(err, signal, again) {
     if (signal.aborted) return;
     this.#list.ariaBusy = 'false';
-    this.#say(`The messages could not be loaded: ${err.message}.`, again);
+    this.#failure = again;
+    const button = el('button', { className: 'small', type: 'button' }, 'Try again');
+    button.addEventListener('click', () => this.#tryAgain());
+    this.#say(`The messages could not be loaded: ${err.message}. `, button);
   }
 
-  #say(text, again) {
-    this.#notice.hidden = text === '';
-    this.#notice.replaceChildren(text);
-    if (!again) return;
-    const button = el('button', { className: 'small', type: 'button' }, 'Try again');
-    button.addEventListener('click', again);
-    this.#notice.append(' ', button);
+  #tryAgain() {
+    const again = this.#failure;
+    this.#failure = null;
+    again?.();
+  }
+
+  #say(...content) {
+    this.#notice.hidden = content[0] === '';
+    this.#notice.replaceChildren(...content);
   }
 
   // fill asks for more while an end is near.
@@ -221,10 +242,13 @@ export class Feed extends EventTarget {
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
-    // Content that grows moves the bottom away without anyone scrolling up.
-    if (scrollHeight - scrollTop - clientHeight <= NEAR) this.#following = this.#head;
-    else if (scrollTop < this.#top) this.#following = false;
+    const was = this.#top;
     this.#top = scrollTop;
+    // An empty list is at its bottom, but nobody went there.
+    if (this.#list.ariaBusy === 'true') return;
+    // Content that grows moves the bottom away without anyone scrolling up.
+    if (scrollHeight - scrollTop - clientHeight <= NEAR) this.#following ||= this.#head;
+    else if (scrollTop < was) this.#following = false;
     if (this.#following) this.#unseen = 0;
     this.#button();
     this.#fill();
@@ -251,7 +275,6 @@ export class Feed extends EventTarget {
     this.#unseen = 0;
     this.#pin();
     this.#button();
-    this.#scroll.focus({ preventScroll: true });
   }
 
   #button() {
