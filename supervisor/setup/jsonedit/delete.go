@@ -40,10 +40,9 @@ func (d *document) cut(g group, i int) {
 		d.splice(g.open+1, g.close, "")
 		return
 	}
-	next, comma := g.close, g.comma
+	comma := g.comma
 	if i+1 < len(g.items) {
-		next = g.items[i+1].from
-		comma = d.comma(to, next)
+		comma = d.comma(to, g.items[i+1].from)
 	}
 	switch {
 	case comma >= 0 && len(bytes.TrimSpace(d.src[to:comma])) == 0:
