@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -161,7 +162,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 // A flag that the help does not name is one that nobody finds.
 func TestHelpNamesEveryFlag(t *testing.T) {
 	root := newRoot()
-	all := root.Commands()
+	all := slices.Clone(root.Commands())
 	for _, cmd := range root.Commands() {
 		all = append(all, cmd.Commands()...)
 	}
