@@ -22,6 +22,18 @@ func runEnv(base []string, spec Spec) []string {
 	return env
 }
 
+// EnvNames returns the names in the environment of a run, sorted.
+func EnvNames(spec Spec) []string {
+	var names []string
+	for _, v := range runEnv(os.Environ(), withRunID(spec)) {
+		if name, _, _ := strings.Cut(v, "="); name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // withRunID gives the spec an id for the run, unless it has one. One in this
 // process's environment is of the run that this process is part of, and does
 // not count.

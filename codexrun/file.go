@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // files are what a run leaves in Spec.RunDir.
 type files struct {
 	dir        string
 	transcript *os.File // nil without a folder
+	times      *os.File // when each line of the transcript came; nil without a folder
 }
 
 func openFiles(spec Spec) (*files, error) {
@@ -27,6 +29,10 @@ func openFiles(spec Spec) (*files, error) {
 		return nil, fmt.Errorf("opening the transcript: %w", err)
 	}
 	f.transcript = transcript
+	if f.times, err = appendTo(filepath.Join(spec.RunDir, "times.txt")); err != nil {
+		f.close()
+		return nil, fmt.Errorf("opening the times of the transcript: %w", err)
+	}
 	return f, nil
 }
 
@@ -35,9 +41,11 @@ func appendTo(path string) (*os.File, error) {
 }
 
 // line keeps one line of standard output. A full disk must not cost a review
-// that is already being paid for, so an error is not one of the run.
+// that is already being paid for, so an error is not one of the run. Who follows
+// the transcript finds the time of each line that is there.
 func (f *files) line(line []byte) {
 	if f.transcript != nil {
+		_, _ = fmt.Fprintln(f.times, time.Now().UnixMilli())
 		_, _ = f.transcript.Write(append(line[:len(line):len(line)], '\n'))
 	}
 }
@@ -56,7 +64,9 @@ func (f *files) stderr(text string) {
 }
 
 func (f *files) close() {
-	if f.transcript != nil {
-		_ = f.transcript.Close()
+	for _, file := range []*os.File{f.transcript, f.times} {
+		if file != nil {
+			_ = file.Close()
+		}
 	}
 }

@@ -62,7 +62,8 @@ type Spec struct {
 	// have, such as secrets of the caller's. Env is added after it.
 	Unset []string
 	// RunDir is an existing private folder for this run's files: schema.json,
-	// the transcript (events.jsonl, appended to) and the tail of standard error
+	// the transcript (events.jsonl, appended to), when each of its lines came
+	// (times.txt, Unix milliseconds) and the tail of standard error
 	// (stderr.txt). "" keeps no files.
 	RunDir string
 

@@ -88,6 +88,10 @@ func TestRunTakesTheAnswer(t *testing.T) {
 	if err != nil || strings.Count(string(transcript), "\n") != 8 {
 		t.Errorf("transcript: got %q, %v, want 8 lines", transcript, err)
 	}
+	times, err := os.ReadFile(filepath.Join(f.spec.RunDir, "times.txt"))
+	if err != nil || strings.Count(string(times), "\n") != 8 {
+		t.Errorf("times: got %q, %v, want one for each line of the transcript", times, err)
+	}
 }
 
 // TestRunsFilesArePrivate: they hold what was reviewed.
@@ -95,7 +99,7 @@ func TestRunsFilesArePrivate(t *testing.T) {
 	f := newFakeRun(t, "answer")
 	f.spec.Schema = []byte(`{"type":"object"}`)
 	codexrun.Run(t.Context(), f.spec, codexrun.Observer{})
-	for _, name := range []string{"events.jsonl", "stderr.txt", "schema.json"} {
+	for _, name := range []string{"events.jsonl", "times.txt", "stderr.txt", "schema.json"} {
 		info, err := os.Stat(filepath.Join(f.spec.RunDir, name))
 		if err != nil {
 			t.Error(err)
@@ -369,5 +373,16 @@ func TestEnvironment(t *testing.T) {
 	}
 	if strings.Contains(env, "MY_SECRET") {
 		t.Errorf("environment: MY_SECRET is in it")
+	}
+}
+
+func TestEnvNamesAreThoseOfTheRun(t *testing.T) {
+	t.Setenv("A_SECRET", "x")
+	t.Setenv("B_KEPT", "x")
+	names := codexrun.EnvNames(codexrun.Spec{Env: []string{"C_ADDED=y=z"}, Unset: []string{"A_SECRET"}})
+	for name, want := range map[string]bool{"A_SECRET": false, "B_KEPT": true, "C_ADDED": true, codexrun.RunIDEnv: true, "y": false} {
+		if got := slices.Contains(names, name); got != want {
+			t.Errorf("%s among %q: got %v, want %v", name, names, got, want)
+		}
 	}
 }
