@@ -2,13 +2,8 @@ package supervisor
 
 import (
 	"context"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 
-	"github.com/google/renameio/v2"
-
+	"autoreview/relay/lastfile"
 	"autoreview/supervisor/config"
 )
 
@@ -22,16 +17,12 @@ func (s *Supervisor) readLastFile(w config.Watch) (id int64, ok bool) {
 	if s.cfg.LastFile == "" {
 		return 0, false
 	}
-	b, err := os.ReadFile(s.cfg.LastFile)
+	id, ok, err := lastfile.Read(s.cfg.LastFile)
 	if err != nil {
+		s.log.Warn("LASTFILE is not used", "watch", w.Name, "err", err)
 		return 0, false
 	}
-	id, err = strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
-	if err != nil || id < 0 {
-		s.log.Warn("LASTFILE holds no message id and is not used", "watch", w.Name, "file", s.cfg.LastFile)
-		return 0, false
-	}
-	return id, true
+	return id, ok
 }
 
 // writeLastFile writes the highest id up to which everything is answered.
@@ -43,21 +34,9 @@ func (s *Supervisor) writeLastFile(ctx context.Context, w config.Watch, logID st
 	defer s.lastFileMu.Unlock()
 	id, err := s.state.AnsweredThrough(context.WithoutCancel(ctx), w.Name, w.Channel, logID)
 	if err == nil {
-		err = replaceFile(s.cfg.LastFile, strconv.FormatInt(id, 10)+"\n")
+		err = lastfile.Write(s.cfg.LastFile, id)
 	}
 	if err != nil {
 		s.log.Warn("could not write LASTFILE", "watch", w.Name, "file", s.cfg.LastFile, "err", err)
 	}
-}
-
-// replaceFile replaces a file in one step, so that a reader never sees half of
-// it. A symbolic link stays and its target is replaced.
-func replaceFile(path, content string) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, []byte(content), 0o600)
 }

@@ -189,62 +189,6 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	}
 }
 
-func TestWriteIDKeepsLinkAndMode(t *testing.T) {
-	dir := t.TempDir()
-	real, link := filepath.Join(dir, "sub", "real"), filepath.Join(dir, "link")
-	if err := os.Symlink(filepath.Join("sub", "real"), link); err != nil {
-		t.Skip(err)
-	}
-	for id := range int64(3) { // the first writes through a link to nothing
-		if err := writeID(link, id); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := readID(real); err != nil || got != id {
-			t.Fatalf("readID behind the link: got %d, %v, want %d", got, err, id)
-		}
-		if err := os.Chmod(real, 0o640); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := writeID(link, 9); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(real); err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("mode: got %v, %v, want 0640", info.Mode(), err)
-	}
-	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
-		t.Errorf("link: got %v, %v, want it to be one still", info.Mode(), err)
-	}
-	left, err := filepath.Glob(filepath.Join(dir, "sub", "*.tmp"))
-	if err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
-}
-
-func TestReadID(t *testing.T) {
-	tests := []struct {
-		content string
-		want    int64
-		ok      bool
-	}{
-		{"", 0, true}, {"41\n", 41, true}, {" 41 ", 41, true},
-		{"-1", 0, false}, {"abc", 0, false}, {"4 1", 0, false}, {"99999999999999999999", 0, false},
-	}
-	for _, tt := range tests {
-		path := filepath.Join(t.TempDir(), "last")
-		if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		got, err := readID(path)
-		if got != tt.want || (err == nil) != tt.ok {
-			t.Errorf("readID of %q: got %d, %v, want %d, ok %v", tt.content, got, err, tt.want, tt.ok)
-		}
-	}
-	if got, err := readID(filepath.Join(t.TempDir(), "none")); got != 0 || err != nil {
-		t.Errorf("readID of no file: got %d, %v, want 0", got, err)
-	}
-}
-
 func TestReportPrintsEachLineAndTheHint(t *testing.T) {
 	var b strings.Builder
 	report(&b, fmt.Errorf("wrapped: %w", hintError{errors.New("one\ntwo"), "do this"}))

@@ -15,6 +15,7 @@ import (
 
 	"autoreview/relay"
 	"autoreview/relay/client"
+	"autoreview/relay/lastfile"
 )
 
 func newTail() *cobra.Command {
@@ -116,7 +117,10 @@ func (t *tail) readLastFile() error {
 	if t.lastFile == "" || t.hasCursor {
 		return nil
 	}
-	id, err := readID(t.lastFile)
+	id, _, err := lastfile.Read(t.lastFile)
+	if bad, ok := errors.AsType[*lastfile.ContentError](err); ok {
+		return hintError{bad, "remove the file to start at the beginning"}
+	}
 	t.query.Since, t.hasCursor = id, true
 	return err
 }
@@ -181,7 +185,7 @@ func (t *tail) print(messages []relay.Message) error {
 			return err
 		}
 		if t.lastFile != "" {
-			if err := writeID(t.lastFile, m.ID); err != nil {
+			if err := lastfile.Write(t.lastFile, m.ID); err != nil {
 				return err
 			}
 		}
