@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"autoreview/codexrun"
@@ -56,11 +58,12 @@ func (s *Supervisor) claimDue(ctx context.Context, start func(state.Job) (room b
 			return nil, err
 		}
 		if !ok {
-			due, ok, err := s.state.NextDue(ctx, s.names)
-			if err != nil || !ok {
+			due, err := s.state.Due(ctx)
+			if err != nil || len(due) == 0 {
 				return nil, err
 			}
-			return time.After(max(due.Sub(s.now()), time.Millisecond)), nil
+			next := slices.MinFunc(slices.Collect(maps.Values(due)), time.Time.Compare)
+			return time.After(max(next.Sub(s.now()), time.Millisecond)), nil
 		}
 		room = start(j)
 	}

@@ -78,7 +78,8 @@ func enqueueOne(ctx context.Context, tx *sql.Tx, b Batch, it Item, now time.Time
 	if err != nil {
 		return false, err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE job SET bytes = bytes + ? WHERE id = ?`, size, job)
+	// The newest packet decides what is reviewed.
+	_, err = tx.ExecContext(ctx, `UPDATE job SET bytes = bytes + ?, snapshot = ?, base = ? WHERE id = ?`, size, it.Tree.Snapshot, it.Tree.Base, job)
 	return true, err
 }
 
@@ -98,64 +99,6 @@ func openJob(ctx context.Context, tx *sql.Tx, b Batch, group string, size int) (
 		return 0, nil
 	}
 	return id, err
-}
-
-// Claim marks the job that has been due for the longest as running, counts an
-// attempt, and returns it. Only jobs of the given watches whose workdir has no
-// running job are taken. ok is false when there is none.
-func (s *Store) Claim(ctx context.Context, watches []string, now time.Time) (j Job, ok bool, err error) {
-	if len(watches) == 0 {
-		return Job{}, false, nil
-	}
-	args := make([]any, 0, len(watches)+1)
-	args = append(args, toMicro(now))
-	for _, w := range watches {
-		args = append(args, w)
-	}
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		var id int64
-		err := tx.QueryRowContext(ctx, `SELECT id FROM job
-			WHERE state IN ('queued','waiting') AND due <= ? AND watch IN (`+marks(len(watches))+`)
-				AND workdir NOT IN (SELECT workdir FROM job WHERE state = 'running')
-			ORDER BY due, id LIMIT 1`, args...).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE job SET state = 'running', attempt = attempt + 1, updated = ? WHERE id = ?`, toMicro(now), id)
-		if err != nil {
-			return err
-		}
-		j, err = loadJob(ctx, tx, id)
-		ok = err == nil
-		return err
-	})
-	if err != nil {
-		return Job{}, false, fmt.Errorf("claiming a job: %w", err)
-	}
-	return j, ok, nil
-}
-
-// NextDue returns when the next queued or waiting job of the given watches is
-// due, whether or not its workdir is free; ok is false when there is none.
-func (s *Store) NextDue(ctx context.Context, watches []string) (due time.Time, ok bool, err error) {
-	if len(watches) == 0 {
-		return time.Time{}, false, nil
-	}
-	args := make([]any, len(watches))
-	for i, w := range watches {
-		args[i] = w
-	}
-	var us sql.NullInt64
-	err = s.db.QueryRowContext(ctx, `SELECT min(due) FROM job
-		WHERE state IN ('queued','waiting') AND watch IN (`+marks(len(watches))+`)
-			AND workdir NOT IN (SELECT workdir FROM job WHERE state = 'running')`, args...).Scan(&us)
-	if err != nil {
-		return time.Time{}, false, fmt.Errorf("reading the next due time: %w", err)
-	}
-	return fromMicro(us.Int64), us.Valid, nil
 }
 
 // Save writes everything of a job that its owner may change: state, attempt,
@@ -256,16 +199,16 @@ func (s *Store) AnsweredThrough(ctx context.Context, watch, channel, logID strin
 
 func loadJob(ctx context.Context, tx *sql.Tx, id int64) (Job, error) {
 	j := Job{ID: id}
-	var due, created int64
+	var due, created, occasion, previous int64
 	var answer sql.NullString
 	err := tx.QueryRowContext(ctx, `SELECT watch, channel, log_id, workdir, grp, key, generation, state, attempt, due, class, reason,
-			thread, answer, outcome, answer_id, created FROM job WHERE id = ?`, id).
+			thread, answer, outcome, answer_id, created, snapshot, base, schedule, occasion, previous FROM job WHERE id = ?`, id).
 		Scan(&j.Watch, &j.Channel, &j.LogID, &j.Workdir, &j.Group, &j.Key, &j.Generation, &j.State, &j.Attempt, &due, &j.Class, &j.Reason,
-			&j.Thread, &answer, &j.Outcome, &j.AnswerID, &created)
+			&j.Thread, &answer, &j.Outcome, &j.AnswerID, &created, &j.Tree.Snapshot, &j.Tree.Base, &j.Schedule, &occasion, &previous)
 	if err != nil {
 		return Job{}, fmt.Errorf("job %d: %w", id, err)
 	}
-	j.Due, j.Created = fromMicro(due), fromMicro(created)
+	j.Due, j.Created, j.Occasion, j.Previous = fromMicro(due), fromMicro(created), fromMicro(occasion), fromMicro(previous)
 	if answer.Valid {
 		j.Answer = new(relay.Draft)
 		if err := json.Unmarshal([]byte(answer.String), j.Answer); err != nil {

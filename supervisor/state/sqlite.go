@@ -71,6 +71,32 @@ CREATE TABLE note (
 	name TEXT PRIMARY KEY,
 	value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+`, `
+-- What an isolated review is about: see Tree.
+ALTER TABLE job ADD COLUMN snapshot TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN base TEXT NOT NULL DEFAULT '';
+
+-- A job that a schedule asked for: which one, for which due time, and the one
+-- before that.
+ALTER TABLE job ADD COLUMN schedule TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN occasion INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN previous INTEGER NOT NULL DEFAULT 0;
+CREATE UNIQUE INDEX job_occasion ON job (schedule, occasion, generation) WHERE schedule != '';
+
+CREATE TABLE schedule (
+	name TEXT PRIMARY KEY,
+	spec TEXT NOT NULL,
+	last INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hold (
+	watch TEXT PRIMARY KEY,
+	class TEXT NOT NULL, reason TEXT NOT NULL,
+	since INTEGER NOT NULL, until INTEGER NOT NULL,
+	failures INTEGER NOT NULL, said INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX run_started ON run (started);
 `}
 
 // Store is the state in a SQLite file. It is safe for concurrent use; every

@@ -72,8 +72,22 @@ type Job struct {
 	// AnswerID is the id of the posted answer, 0 before.
 	AnswerID int64
 	Created  time.Time
-	// Packets are in ascending order of id.
+	// Packets are in ascending order of id; there are none when Schedule is set.
 	Packets []Packet
+	// Tree is what an isolated review is about. Save does not write it.
+	Tree Tree
+	// Schedule names the schedule that asked for the job, "" when packets did.
+	// Occasion is the due time that it is for, Previous the one before, zero when
+	// it is the first. Save does not write them.
+	Schedule           string
+	Occasion, Previous time.Time
+}
+
+// Tree is a state of a repository: the commit Base, and the files of the commit
+// Snapshot, which holds what was not committed. They are the same when all was;
+// both are "" when nothing is known.
+type Tree struct {
+	Base, Snapshot string
 }
 
 // Newest returns the id of the newest packet, 0 if there is none.
@@ -147,6 +161,8 @@ type Item struct {
 	Group  string
 	// Key becomes the key of the job that the packet starts, if it starts one.
 	Key string
+	// Tree is what an isolated review of the packet is about.
+	Tree Tree
 }
 
 // Batch is what a watch has read: the packets among it and the cursor after it.

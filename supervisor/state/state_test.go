@@ -159,7 +159,7 @@ func TestStartedJobsAreClosed(t *testing.T) {
 	enqueue(t, s, batch(1, item(1, "g", "a")))
 	first := claim(t, s, t0)
 	enqueue(t, s, batch(2, item(2, "g", "b")))
-	noClaim(t, s, t0) // its workdir is busy
+	noClaim(t, s, t0) // a job of its group is running
 	if _, err := s.StartRun(t.Context(), state.Run{Job: first.ID, Attempt: 1, Started: t0}); err != nil {
 		t.Fatal(err)
 	}
@@ -183,16 +183,16 @@ func TestClaimWaitsUntilDue(t *testing.T) {
 	b.Due = t0.Add(time.Minute)
 	enqueue(t, s, b)
 	noClaim(t, s, t0)
-	due, ok, err := s.NextDue(t.Context(), []string{"w"})
-	if err != nil || !ok || !due.Equal(b.Due) {
-		t.Errorf("NextDue: got %v, %v, %v; want %v", due, ok, err, b.Due)
+	due, err := s.Due(t.Context())
+	if err != nil || len(due) != 1 || !due["w"].Equal(b.Due) {
+		t.Errorf("Due: got %v, %v; want %v for the watch", due, err, b.Due)
 	}
 	if _, ok, err := s.Claim(t.Context(), []string{"other"}, b.Due); ok || err != nil {
 		t.Errorf("Claim for another watch: got %v, %v; want none", ok, err)
 	}
 	claim(t, s, b.Due)
-	if _, ok, err := s.NextDue(t.Context(), []string{"w"}); ok || err != nil {
-		t.Errorf("NextDue with nothing queued: got %v, %v; want none", ok, err)
+	if due, err := s.Due(t.Context()); len(due) > 0 || err != nil {
+		t.Errorf("Due with nothing queued: got %v, %v; want none", due, err)
 	}
 }
 

@@ -1,0 +1,88 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Occasion is one due time of a schedule, and the job that it asks for.
+type Occasion struct {
+	// Schedule is its name, Spec what decides its due times: a schedule with
+	// another Spec begins anew.
+	Schedule, Spec string
+	// Due is the time itself, Previous the one before, zero for the first.
+	Due, Previous time.Time
+	// The job: see Job. Without Run no job is made, and the occasion has passed.
+	Run                     bool
+	Watch, Channel, Workdir string
+	Key                     string
+	Tree                    Tree
+}
+
+// Fire makes the job of an occasion and remembers that its time has come, in
+// one transaction. An occasion that was remembered before makes no second job,
+// and neither does one whose schedule still has a job that has not ended: made
+// says whether there is a new one.
+func (s *Store) Fire(ctx context.Context, o Occasion, now time.Time) (made bool, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		made = false
+		last, ok, err := lastOccasion(ctx, tx, o.Schedule, o.Spec)
+		if err != nil || ok && !o.Due.After(last) {
+			return err
+		}
+		if err := setOccasion(ctx, tx, o.Schedule, o.Spec, o.Due); err != nil || !o.Run {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, created, updated,
+				snapshot, base, schedule, occasion, previous)
+			SELECT ?1, ?2, '', ?3, 'schedule/' || ?4, ?5, 1, 'queued', ?6, ?7, ?7, ?8, ?9, ?4, ?6, ?10
+			WHERE NOT EXISTS (SELECT 1 FROM job WHERE schedule = ?4 AND state NOT IN ('done','failed'))
+				AND NOT EXISTS (SELECT 1 FROM job WHERE schedule = ?4 AND occasion = ?6)`,
+			o.Watch, o.Channel, o.Workdir, o.Schedule, o.Key, toMicro(o.Due), toMicro(now), o.Tree.Snapshot, o.Tree.Base, toMicro(o.Previous))
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		made = n > 0
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("firing schedule %q: %w", o.Schedule, err)
+	}
+	return made, nil
+}
+
+// LastOccasion returns the due time of a schedule that was remembered last. A
+// schedule that was never seen, or not with this spec, begins at now.
+func (s *Store) LastOccasion(ctx context.Context, schedule, spec string, now time.Time) (last time.Time, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		var ok bool
+		last, ok, err = lastOccasion(ctx, tx, schedule, spec)
+		if err != nil || ok {
+			return err
+		}
+		last = now
+		return setOccasion(ctx, tx, schedule, spec, now)
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading schedule %q: %w", schedule, err)
+	}
+	return last, nil
+}
+
+func lastOccasion(ctx context.Context, tx *sql.Tx, name, spec string) (time.Time, bool, error) {
+	var us int64
+	err := tx.QueryRowContext(ctx, `SELECT last FROM schedule WHERE name = ? AND spec = ?`, name, spec).Scan(&us)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, false, nil
+	}
+	return fromMicro(us), err == nil, err
+}
+
+func setOccasion(ctx context.Context, tx *sql.Tx, name, spec string, at time.Time) error {
+	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO schedule (name, spec, last) VALUES (?, ?, ?)`, name, spec, toMicro(at))
+	return err
+}
