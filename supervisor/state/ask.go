@@ -24,25 +24,21 @@ func (s *Store) Change(ctx context.Context, id int64, now time.Time, change func
 	})
 }
 
-// Again inserts a job of the next generation for the packets of one that has
-// ended, with the key that key makes of the generation. ok is false when the job
-// has not ended or some of its packets have another job that has not; j is that
-// job, or else the new one.
-func (s *Store) Again(ctx context.Context, id int64, now time.Time, key func(generation int) string) (j Job, ok bool, err error) {
+// Again inserts a job of the next generation for what one that has ended was
+// about, with the key that key makes for it. ok is false when the job has not
+// ended or something of it has another job that has not; j is that job, or else
+// the new one.
+func (s *Store) Again(ctx context.Context, id int64, now time.Time, key func(first Job, generation int) string) (j Job, ok bool, err error) {
 	return s.ask(ctx, id, func(tx *sql.Tx, j *Job) (bool, error) {
-		var open sql.NullInt64
-		var last int
-		err := tx.QueryRowContext(ctx, `SELECT max(o.generation), min(CASE WHEN job.state NOT IN ('done','failed') THEN job.id END)
-			FROM packet p JOIN packet o ON o.watch = p.watch AND o.log_id = p.log_id AND o.id = p.id JOIN job ON job.id = o.job
-			WHERE p.job = ?`, id).Scan(&last, &open)
+		last, open, err := generations(ctx, tx, id)
 		if err != nil {
 			return false, err
 		}
-		if open.Valid {
-			*j, err = loadJob(ctx, tx, open.Int64)
+		if open != 0 {
+			*j, err = loadJob(ctx, tx, open)
 			return false, err
 		}
-		if id, err = copyJob(ctx, tx, id, last+1, key(last+1), now); err != nil {
+		if id, err = copyJob(ctx, tx, id, last+1, key(*j, last+1), now); err != nil {
 			return false, err
 		}
 		*j, err = loadJob(ctx, tx, id)
@@ -50,10 +46,22 @@ func (s *Store) Again(ctx context.Context, id int64, now time.Time, key func(gen
 	})
 }
 
+// generations looks at the jobs for the packets, or for the occasion, of a job:
+// what their last generation is, and which has not ended, 0 for none.
+func generations(ctx context.Context, tx *sql.Tx, id int64) (last int, open int64, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT max(generation), coalesce(min(CASE WHEN state NOT IN ('done','failed') THEN id END), 0)
+		FROM job WHERE id = ?1
+			OR id IN (SELECT o.job FROM packet p JOIN packet o ON o.watch = p.watch AND o.log_id = p.log_id AND o.id = p.id WHERE p.job = ?1)
+			OR schedule != '' AND (schedule, occasion) = (SELECT schedule, occasion FROM job WHERE id = ?1)`, id).Scan(&last, &open)
+	return last, open, err
+}
+
 func copyJob(ctx context.Context, tx *sql.Tx, id int64, generation int, key string, now time.Time) (int64, error) {
-	res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, bytes, created, updated)
-		SELECT watch, channel, log_id, workdir, grp, ?, ?, 'queued', ?, bytes, ?, ? FROM job WHERE id = ?`,
-		key, generation, toMicro(now), toMicro(now), toMicro(now), id)
+	res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, bytes, created, updated,
+			snapshot, base, schedule, occasion, previous)
+		SELECT watch, channel, log_id, workdir, grp, ?1, ?2, 'queued', ?3, bytes, ?3, ?3,
+			snapshot, base, schedule, occasion, previous FROM job WHERE id = ?4`,
+		key, generation, toMicro(now), id)
 	if err != nil {
 		return 0, err
 	}

@@ -16,7 +16,9 @@ import (
 	"autoreview/supervisor/state"
 )
 
-func key(generation int) string { return fmt.Sprintf("job/w/1/%d", generation) }
+func key(first state.Job, generation int) string {
+	return fmt.Sprintf("job/w/%d/%d", first.Packets[0].ID, generation)
+}
 
 func end(t *testing.T, s *state.Store, j state.Job, st state.JobState) {
 	t.Helper()
@@ -184,4 +186,40 @@ func TestOpenReadOnly(t *testing.T) {
 			t.Error("OpenReadOnly of another file: got no error")
 		}
 	}
+}
+
+// The jobs of a paused watch wait; those of others do not.
+func TestPause(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path)
+	enqueue(t, s, batch(1, item(1, "g", "one")))
+	for range 2 {
+		if err := s.Pause(t.Context(), "w", t0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	paused, err := s.Paused(t.Context())
+	if diff := cmp.Diff(map[string]time.Time{"w": t0}, paused); err != nil || diff != "" {
+		t.Errorf("Paused: %v (-want +got):\n%s", err, diff)
+	}
+	if j, ok, err := s.Claim(t.Context(), []string{"w"}, t0); ok || err != nil {
+		t.Errorf("Claim: got %+v, %v; want nothing of a paused watch", j, err)
+	}
+	if due, err := s.Due(t.Context()); len(due) > 0 || err != nil {
+		t.Errorf("Due: got %v, %v; want nothing of a paused watch", due, err)
+	}
+	other := batch(2, state.Item{Packet: state.Packet{ID: 2, Sender: "claude", Text: "two"}, Group: "g", Key: "other"})
+	other.Watch, other.Workdir = "w0", "/other"
+	enqueue(t, s, other)
+	if _, ok, err := s.Claim(t.Context(), []string{"w", "w0"}, t0); !ok || err != nil {
+		t.Errorf("Claim: got %v, %v; want the job of the watch that is not paused", ok, err)
+	}
+	if err := s.Resume(t.Context(), "w"); err != nil {
+		t.Fatal(err)
+	}
+	claim(t, s, t0)
 }
