@@ -119,13 +119,17 @@ func (r *record) over() bool { return r.completed || r.failed != "" }
 // isRetry tells Codex's own retries, which are no failure and no progress.
 func isRetry(message string) bool { return hasPrefixFold(message, "reconnecting...") }
 
-// isRetryEvent says whether the event only tells of a retry.
-func isRetryEvent(e Event) bool {
+// Retry is the message of an event by which Codex only says that it tries to
+// reach its model again; false for every other event.
+func (e Event) Retry() (message string, ok bool) {
 	if e.Type != "error" {
-		return false
+		return "", false
 	}
 	var v struct {
 		Message string `json:"message"`
 	}
-	return json.Unmarshal(e.Raw, &v) == nil && isRetry(v.Message)
+	if json.Unmarshal(e.Raw, &v) != nil || !isRetry(v.Message) {
+		return "", false
+	}
+	return v.Message, true
 }

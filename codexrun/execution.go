@@ -143,7 +143,8 @@ func (x *execution) line(line []byte) bool {
 	if x.obs.Event != nil {
 		x.obs.Event(e)
 	}
-	return !isRetryEvent(e)
+	_, retry := e.Retry()
+	return !retry
 }
 
 // thread looks at the id of the thread that Codex began. A wrong one is ended
