@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"autoreview/relay"
@@ -106,4 +107,20 @@ func (s *swappable) Read(ctx context.Context, q relay.Query) (relay.Page, error)
 
 func (s *swappable) Wait(ctx context.Context, q relay.Query, d time.Duration) (relay.Page, error) {
 	return s.page(s.get().Wait(ctx, q, min(d, 10*time.Second)))
+}
+
+// countingRelay counts the questions it is asked.
+type countingRelay struct {
+	supervisor.Relay
+	calls atomic.Int64
+}
+
+func (c *countingRelay) Read(ctx context.Context, q relay.Query) (relay.Page, error) {
+	c.calls.Add(1)
+	return c.Relay.Read(ctx, q)
+}
+
+func (c *countingRelay) Wait(ctx context.Context, q relay.Query, d time.Duration) (relay.Page, error) {
+	c.calls.Add(1)
+	return c.Relay.Wait(ctx, q, d)
 }

@@ -585,3 +585,20 @@ func TestLargePacketsGoToAFile(t *testing.T) {
 		}
 	})
 }
+
+// An idle supervisor sleeps: it asks the relay again only when a wait of ten
+// minutes is over, and nothing else happens.
+func TestIdleSupervisorSleeps(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		counting := &countingRelay{Relay: w.log}
+		w.relay = counting
+		w.live(func() {
+			w.settle(time.Second)
+			before := counting.calls.Load()
+			w.settle(time.Hour)
+			if n := counting.calls.Load() - before; n != 6 {
+				t.Errorf("the relay was asked %d times in an idle hour, want 6", n)
+			}
+		})
+	})
+}
