@@ -2,12 +2,10 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -383,45 +381,4 @@ func readLines(t *testing.T, path string) []map[string]any {
 		out = append(out, m)
 	}
 	return out
-}
-
-func TestListeningBeyondThisMachineIsLoud(t *testing.T) {
-	for host, loud := range map[string]bool{"127.0.0.1": false, "localhost": false, "0.0.0.0": true} {
-		var out bytes.Buffer
-		c := testConfig(t)
-		c.Host = host
-		s, err := server.Open(t.Context(), server.Options{Config: c, Logger: slog.New(slog.NewTextHandler(&out, nil))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := s.Serve(ctx); err != nil {
-			t.Error(err)
-		}
-		if got := strings.Contains(out.String(), "level=WARN msg=\"LISTENING BEYOND THIS MACHINE"); got != loud {
-			t.Errorf("host %s: got warning %v, want %v: %s", host, got, loud, out.String())
-		}
-		if !strings.HasPrefix(s.URL(), "http://127.0.0.1:") && host != "localhost" {
-			t.Errorf("URL for host %s: got %s, want a loopback address", host, s.URL())
-		}
-	}
-}
-
-func TestServeStopsWithItsContext(t *testing.T) {
-	s, err := server.Open(t.Context(), server.Options{Config: testConfig(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.Serve(ctx); err != nil {
-		t.Errorf("Serve: got %v, want nil", err)
-	}
-	if _, err := net.DialTimeout("tcp", s.Addr().String(), time.Second); err == nil {
-		t.Error("the port still answers after the stop")
-	}
-	if err := s.Close(); err != nil {
-		t.Errorf("Close after Serve: got %v, want nil", err)
-	}
 }
