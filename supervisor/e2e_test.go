@@ -18,6 +18,7 @@ import (
 	"autoreview/codexrun/codextest"
 	"autoreview/relay"
 	"autoreview/relay/client"
+	"autoreview/relay/token"
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
@@ -46,7 +47,7 @@ func (s *site) live(during func()) {
 		s.t.Fatal(err)
 	}
 	defer st.Close()
-	c := client.New(client.Options{BaseURL: cfg.Relay})
+	c := client.New(client.Options{BaseURL: cfg.Relay, Token: os.Getenv(cfg.TokenEnv)})
 	defer c.Close()
 	sup, err := supervisor.New(supervisor.Options{Config: cfg, Relay: c, State: st})
 	if err != nil {
@@ -205,7 +206,8 @@ func TestRealSandboxAndNetwork(t *testing.T) {
 }
 
 // deliver = "mcp": Codex reads and posts by itself, in every sandbox, and its
-// post is the job's one review. Its shell sees neither the job nor a token.
+// post is the job's one review. The relay has tokens on, and the model's shell
+// sees neither the job nor the token.
 func TestRealDeliveryByMCP(t *testing.T) {
 	for _, sandbox := range []string{"read-only", "workspace-write", "danger-full-access"} {
 		t.Run(sandbox, func(t *testing.T) {
@@ -220,7 +222,8 @@ func TestRealDeliveryByMCP(t *testing.T) {
 					[]codextest.Step{codextest.Say("posted")},
 				)(r)
 			}, fmt.Sprintf("deliver = \"mcp\"\nsandbox = %q", sandbox))
-			t.Setenv("RELAY_TEST_TOKEN", "hush-hush")
+			secret := s.relay.NewToken(token.Token{Name: "codex", Senders: []string{"codex"}, Channels: []string{"proj-x"}})
+			t.Setenv("RELAY_TEST_TOKEN", secret)
 			s.prepend(`token_env = "RELAY_TEST_TOKEN"`)
 			var id int64
 			s.live(func() {
@@ -239,7 +242,7 @@ func TestRealDeliveryByMCP(t *testing.T) {
 			if !strings.Contains(outs[0], "the packet's text") {
 				t.Errorf("fetch_messages gave the model:\n%s", outs[0])
 			}
-			if strings.Contains(outs[1], "hush-hush") || regexp.MustCompile(`AUTOREVIEW_JOB=\S`).MatchString(outs[1]) || !strings.Contains(outs[1], "PATH=") {
+			if strings.Contains(outs[1], secret) || strings.Contains(outs[1], token.Prefix) || regexp.MustCompile(`AUTOREVIEW_JOB=\S`).MatchString(outs[1]) || !strings.Contains(outs[1], "PATH=") {
 				t.Errorf("the model's shell has the environment:\n%s", outs[1])
 			}
 		})

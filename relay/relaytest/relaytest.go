@@ -13,12 +13,14 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"testing"
 
 	"autoreview/relay"
 	"autoreview/relay/client"
 	"autoreview/relay/config"
 	"autoreview/relay/server"
+	"autoreview/relay/token"
 )
 
 // LeakedFunction is for goleak.IgnoreTopFunction.
@@ -63,6 +65,26 @@ func Start(t testing.TB, changes ...func(*config.Config)) *Relay {
 
 // Client returns a client of the relay. It works again after a restart.
 func (r *Relay) Client() *client.Client { return r.client }
+
+// NewToken makes a token and returns its secret. The first one turns tokens on;
+// Client then has one of its own that may do everything. Call it before Client is
+// in use.
+func (r *Relay) NewToken(t token.Token) (secret string) {
+	r.t.Helper()
+	tokens := token.Open(filepath.Join(r.Config.Data, token.File))
+	mint := func(t token.Token) string {
+		secret, err := tokens.New(t)
+		if err != nil {
+			r.t.Fatalf("making a token: %v", err)
+		}
+		return secret
+	}
+	if _, on, _ := tokens.List(); !on {
+		r.client.Close()
+		r.client = client.New(client.Options{BaseURL: r.URL, Token: mint(token.Token{Name: "the test itself"})})
+	}
+	return mint(t)
+}
 
 // Log is the log of the running relay, without a door.
 func (r *Relay) Log() *relay.Log { return r.server.Log() }
