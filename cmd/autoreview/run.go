@@ -178,7 +178,7 @@ func newLogger(w io.Writer, f runFlags) *slog.Logger {
 	if f.jsonLog {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !coloured(w)}))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !coloured(w)}))
 }
 
 func coloured(w io.Writer) bool {
