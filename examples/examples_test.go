@@ -83,7 +83,8 @@ func TestAutoreviewTomlShowsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Watches[0].CodexConfig = nil
+	cfg.Limits = config.Limits{}
+	cfg.Watches[0].CodexConfig, cfg.Watches[0].Limits, cfg.Watches[0].Retry = nil, config.Limits{}, nil
 	shown := strings.Split(config.Print(cfg), "\n")
 	cfg, _, err = config.Load("autoreview-minimal.toml", env)
 	if err != nil {

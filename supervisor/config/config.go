@@ -21,7 +21,13 @@ type Config struct {
 	CodexBin string
 	// Workers is how many reviews may run at once, over all watches.
 	Workers int
-	Watches []Watch
+	// Grace is how long running reviews may go on when the supervisor is told to
+	// stop.
+	Grace time.Duration
+	// Limits are over all watches; each watch has its own besides.
+	Limits    Limits
+	Watches   []Watch
+	Schedules []Schedule
 	// LastFile is the bash loop's LASTFILE, "" when it is not used.
 	LastFile string
 	// PollInterval is how often the original server is asked for news. A relay
@@ -58,6 +64,11 @@ type Watch struct {
 	IdleTimeout time.Duration
 	Coalesce    time.Duration
 	Start       Start
+	// Isolate lets each review run in a throw-away worktree of its own.
+	Isolate bool
+	Limits  Limits
+	// Retry changes what is done about a class of failure, by its name.
+	Retry map[string]RetryRule
 }
 
 // Deliver is how a review gets to the channel.

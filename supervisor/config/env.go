@@ -41,6 +41,7 @@ func FromEnv(env func(string) string, cwd string) (Config, []Warning, error) {
 		Relay:        c.variable("BASE_URL", DefaultRelay, checkURL),
 		CodexBin:     DefaultCodexBin,
 		Workers:      DefaultWorkers,
+		Grace:        DefaultGrace,
 		LastFile:     c.lastFile(),
 		PollInterval: c.interval(),
 	}

@@ -28,6 +28,7 @@ const (
 	DefaultSandbox      = "read-only"
 	DefaultTimeout      = 30 * time.Minute
 	DefaultIdleTimeout  = 15 * time.Minute
+	DefaultGrace        = 5 * time.Second
 )
 
 // Load reads the configuration file at path and checks all of it. With path ""
@@ -90,6 +91,8 @@ func (c *checker) config(abs string) Config {
 		StateDir:     t.file("state_dir", stateDir(c.env, identify(abs))),
 		CodexBin:     t.program("codex_bin", DefaultCodexBin),
 		Workers:      t.workers(),
+		Grace:        t.duration("grace", DefaultGrace, 0),
+		Limits:       t.limits("limits"),
 		PollInterval: t.duration("poll_interval", DefaultPollInterval, time.Second),
 		LastFile:     t.file("last_file", ""),
 	}
@@ -101,6 +104,7 @@ func (c *checker) config(abs string) Config {
 		cfg.Watches = append(cfg.Watches, w.watch())
 	}
 	c.compare(tables, cfg.Watches)
+	cfg.Schedules = t.schedules(cfg.Watches)
 	if cfg.LastFile != "" && len(cfg.Watches) > 1 {
 		t.problem("last_file", "keeps the id of one watch, and there are %d; leave it out, the cursors are in state_dir", len(cfg.Watches))
 	}
@@ -110,32 +114,43 @@ func (c *checker) config(abs string) Config {
 
 // watches returns the tables of [[watch]].
 func (t *table) watches() []*table {
-	v, ok := t.get("watch")
-	if !ok {
+	if !t.has("watch") {
 		t.problem("watch", "there is no [[watch]], so there is nothing to do; want at least one, with channel = \"...\"")
+	}
+	tables := t.tables("watch")
+	if items, ok := t.values["watch"].([]any); ok && len(items) == 0 {
+		t.problem("watch", "the list is empty, so there is nothing to do; want at least one [[watch]]")
+	}
+	return tables
+}
+
+// tables returns the tables of an array of tables.
+func (t *table) tables(key string) []*table {
+	v, ok := t.get(key)
+	if !ok {
 		return nil
 	}
 	items, ok := v.([]any)
 	if !ok {
-		t.problem("watch", "want [[watch]] in double brackets, got %s", kindOf(v))
+		t.problem(key, "want [[%s]] in double brackets, got %s", key, kindOf(v))
 		return nil
 	}
 	var tables []*table
 	for i, item := range items {
 		values, ok := item.(map[string]any)
 		if !ok {
-			t.problem("watch", "want [[watch]] tables, got %s in a list", kindOf(item))
+			t.problem(key, "want [[%s]] tables, got %s in a list", key, kindOf(item))
 			continue
 		}
-		tables = append(tables, &table{
-			checker: t.checker, name: "watch", values: values,
-			path: []string{"watch", fmt.Sprint(i)},
-		})
-	}
-	if len(items) == 0 {
-		t.problem("watch", "the list is empty, so there is nothing to do; want at least one [[watch]]")
+		tables = append(tables, &table{checker: t.checker, name: key, values: values, path: []string{key, fmt.Sprint(i)}})
 	}
 	return tables
+}
+
+// sub returns the table below a key, an empty one when there is none.
+func (t *table) sub(key string) *table {
+	values, _ := read[map[string]any](t, key, "a table")
+	return &table{checker: t.checker, name: t.key(key), values: values, path: append(t.path[:len(t.path):len(t.path)], key)}
 }
 
 // address reads the base URL of a relay.
@@ -206,10 +221,10 @@ func (t *table) workers() int {
 
 // topKeys and watchKeys name all keys, in the order in which Print writes them.
 var (
-	topKeys   = []string{"relay", "token_env", "state_dir", "codex_bin", "workers", "poll_interval", "last_file"}
+	topKeys   = []string{"relay", "token_env", "state_dir", "codex_bin", "workers", "grace", "poll_interval", "last_file"}
 	watchKeys = []string{"name", "channel", "senders", "reply_as", "workdir", "sandbox", "network_access", "session",
 		"project_config", "deliver", "model", "profile", "plugins", "config", "extra_args", "template", "timeout",
-		"idle_timeout", "coalesce", "start"}
+		"idle_timeout", "coalesce", "start", "isolate", "retry"}
 	belowWatch = told(watchKeys, "belongs below a [[watch]] line")
 	aboveWatch = told(topKeys, "belongs above the first [[watch]] line")
 )

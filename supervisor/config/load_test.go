@@ -64,7 +64,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := config.Config{
 		Path: path, Relay: "http://127.0.0.1:8010", StateDir: cfg.StateDir, CodexBin: "codex",
-		Workers: 2, PollInterval: 20 * time.Second,
+		Workers: 2, Grace: 5 * time.Second, PollInterval: 20 * time.Second,
 		Watches: []config.Watch{{
 			Name: "proj-x", Channel: "proj-x", Senders: []string{"claude"}, ReplyAs: "codex",
 			Workdir: filepath.Dir(path), Sandbox: "read-only",
@@ -84,8 +84,10 @@ token_env = "RELAY_TOKEN"
 state_dir = "~/state"
 codex_bin = "./bin/codex"
 workers = 5
+grace = "20s"
 poll_interval = "7s"
 last_file = ".codex/last"
+limits = { runs_per_day = 50, tokens_per_round = 1_000_000 }
 
 [[watch]]
 name = "n"
@@ -106,13 +108,27 @@ template = "prompt.tmpl"
 timeout = "10m"
 coalesce = "3s"
 start = 41
+isolate = true
 [watch.config]
 model_reasoning_effort = "high"
+[watch.limits]
+runs_per_hour = 4
+[watch.retry]
+auth.do = "give_up"
+network = { attempts = 20, first = "1s", limit = "1h" }
+
+[[schedule]]
+name = "nightly"
+cron = "30 2 * * 1-5"
+timezone = "Europe/Berlin"
+watch = "n"
+template = "prompt.tmpl"
+catch_up = "skip"
 `
 
 func TestEveryKey(t *testing.T) {
 	dir := t.TempDir()
-	for _, d := range []string{"repo", "home/.codex"} {
+	for _, d := range []string{"repo/.git", "home/.codex"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +150,7 @@ func TestEveryKey(t *testing.T) {
 	want := config.Config{
 		Path: path, Relay: "https://relay.example/sub", TokenEnv: "RELAY_TOKEN",
 		StateDir: filepath.Join(home, "state"), CodexBin: filepath.Join(dir, "bin", "codex"),
-		Workers: 5, PollInterval: 7 * time.Second, LastFile: filepath.Join(dir, ".codex", "last"),
+		Workers: 5, Grace: 20 * time.Second, PollInterval: 7 * time.Second, LastFile: filepath.Join(dir, ".codex", "last"),
 		Watches: []config.Watch{{
 			Name: "n", Channel: "c", Senders: []string{"claude", "Claude"}, ReplyAs: "deep",
 			Workdir: filepath.Join(dir, "repo"), Sandbox: "workspace-write", NetworkAccess: true,
@@ -144,7 +160,15 @@ func TestEveryKey(t *testing.T) {
 			ExtraArgs:   []string{"--add-dir", "review", "--strict-config"},
 			Template:    filepath.Join(dir, "prompt.tmpl"),
 			Timeout:     10 * time.Minute, IdleTimeout: 10 * time.Minute, Coalesce: 3 * time.Second,
-			Start: config.Start{Mode: config.StartID, ID: 41},
+			Start:   config.Start{Mode: config.StartID, ID: 41},
+			Isolate: true, Limits: config.Limits{RunsPerHour: 4},
+			Retry: map[string]config.RetryRule{
+				"auth": {Do: "give_up"}, "network": {Attempts: 20, First: time.Second, Limit: time.Hour},
+			},
+		}},
+		Limits: config.Limits{RunsPerDay: 50, TokensPerRound: 1_000_000},
+		Schedules: []config.Schedule{{
+			Name: "nightly", Cron: "30 2 * * 1-5", Timezone: "Europe/Berlin", Watch: "n", Template: filepath.Join(dir, "prompt.tmpl"),
 		}},
 	}
 	if diff := cmp.Diff(want, cfg); diff != "" {

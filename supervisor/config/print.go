@@ -26,10 +26,15 @@ func Print(c Config) string {
 	p.key("state_dir", c.StateDir, false)
 	p.key("codex_bin", c.CodexBin, c.CodexBin == DefaultCodexBin)
 	p.key("workers", int64(c.Workers), c.Workers == DefaultWorkers)
+	p.key("grace", brief(c.Grace), c.Grace == DefaultGrace)
 	p.key("poll_interval", brief(c.PollInterval), c.PollInterval == DefaultPollInterval)
 	p.optional("last_file", c.LastFile)
+	p.key("limits", c.Limits.table(), c.Limits == Limits{})
 	for _, w := range c.Watches {
 		p.watch(w)
+	}
+	for _, s := range c.Schedules {
+		p.schedule(s)
 	}
 	return p.String()
 }
@@ -77,6 +82,9 @@ func (p *printer) watch(w Watch) {
 	p.key("idle_timeout", brief(w.IdleTimeout), w.IdleTimeout == min(DefaultIdleTimeout, w.Timeout))
 	p.key("coalesce", brief(w.Coalesce), w.Coalesce == 0)
 	p.key("start", start(w.Start), w.Start.Mode == StartUnanswered)
+	p.key("isolate", w.Isolate, !w.Isolate)
+	p.key("limits", w.Limits.table(), w.Limits == Limits{})
+	p.key("retry", retryTable(w.Retry), len(w.Retry) == 0)
 }
 
 func projectConfig(w Watch) string {

@@ -37,6 +37,8 @@ session = "0199c0de-0000-7000-8000-00000000000a"
 project_config = "use"
 start = 7
 timeout = "90s"
+limits = { tokens_per_day = 7 }
+retry = { crashed = { do = "park", first = "1m30s" }, quota = { do = "retry", attempts = 3 } }
 extra_args = ["--add-dir", "C:\\x"]
 [watch.config]
 a = 1.0
@@ -47,6 +49,16 @@ channel = "b"
 start = "latest"
 deliver = "mcp"
 session = "fork:0199c0de-0000-7000-8000-00000000000a"
+[[schedule]]
+name = "digest"
+cron = "@daily"
+watch = "b"
+[[schedule]]
+name = "n"
+cron = "0 3 * * *"
+timezone = "UTC"
+watch = "a"
+catch_up = "skip"
 `
 
 func TestPrintRoundTrip(t *testing.T) {

@@ -33,7 +33,10 @@ func (t *table) watch() Watch {
 		Timeout:          t.duration("timeout", DefaultTimeout, time.Second),
 		Coalesce:         t.duration("coalesce", 0, 0),
 		Start:            t.start(),
+		Limits:           t.limits("limits"),
+		Retry:            t.retry(),
 	}
+	w.Isolate = t.isolate(w.Workdir)
 	if w.Channel == "" && !t.has("channel") {
 		t.problem("channel", "is missing; want the channel to watch, such as channel = \"proj-x\"")
 	}
