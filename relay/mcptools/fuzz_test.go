@@ -47,7 +47,7 @@ func FuzzArguments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, args string) {
 		var v any
 		if json.Unmarshal([]byte(args), &v) != nil {
-			t.Skip() // no JSON, or a number that no float can hold: refused before it gets here
+			return // no JSON, or a number that no float can hold: refused before it gets here
 		}
 		for _, tool := range []string{"post_message", "fetch_messages", "list_channels"} {
 			got := answerTo(t, h, tool, args, "")
@@ -69,7 +69,7 @@ func FuzzJobHeader(f *testing.F) {
 	f.Add("=")
 	f.Fuzz(func(t *testing.T, job string) {
 		if job == "" {
-			t.Skip()
+			return
 		}
 		l := newLog()
 		got := answerTo(t, mcptools.New(mcptools.Options{Log: l}), "post_message", `{"target":"t","sender":"other","text":"x"}`, job)
