@@ -19,6 +19,7 @@ import (
 	"autoreview/relay/api"
 	"autoreview/relay/guard"
 	"autoreview/relay/store/memory"
+	"autoreview/relay/token"
 	"autoreview/relay/web"
 )
 
@@ -31,6 +32,8 @@ type site struct {
 	streams counter
 	// broken is a path that this relay does not have.
 	broken string
+	// tokens are those that it needs; nil for none.
+	tokens *token.Store
 
 	server *http.Server
 	served chan struct{}
@@ -62,7 +65,11 @@ func (s *site) start(t *testing.T) {
 	mux.Handle("/assets/", page)
 	mux.Handle("/ui/", page)
 	s.stop, s.served = stop, make(chan struct{})
-	s.server = &http.Server{Handler: s.counted(guard.New(guard.Options{})(mux))}
+	options := guard.Options{}
+	if s.tokens != nil {
+		options.Tokens = s.tokens
+	}
+	s.server = &http.Server{Handler: s.counted(guard.New(options)(mux))}
 	go func() {
 		defer close(s.served)
 		_ = s.server.Serve(listener)

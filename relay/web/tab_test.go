@@ -31,16 +31,18 @@ type tab struct {
 // is in front of those that were opened before.
 func openTab(t *testing.T, b *rod.Browser, s *site, path string) *tab {
 	t.Helper()
-	return open(t, b, s, path, proto.TargetCreateTarget{URL: "about:blank"})
+	return open(t, b, s, path, proto.TargetCreateTarget{URL: "about:blank"}, isLive)
 }
 
 // openWindow is openTab in a window of its own: it hides no other.
 func openWindow(t *testing.T, b *rod.Browser, s *site, path string) *tab {
 	t.Helper()
-	return open(t, b, s, path, proto.TargetCreateTarget{URL: "about:blank", NewWindow: true})
+	return open(t, b, s, path, proto.TargetCreateTarget{URL: "about:blank", NewWindow: true}, isLive)
 }
 
-func open(t *testing.T, b *rod.Browser, s *site, path string, target proto.TargetCreateTarget) *tab {
+const isLive = `document.querySelector('#state')?.dataset.state === 'live' && document.querySelector('#feed').ariaBusy === 'false'`
+
+func open(t *testing.T, b *rod.Browser, s *site, path string, target proto.TargetCreateTarget, ready string) *tab {
 	t.Helper()
 	page, err := b.Page(target)
 	if err != nil {
@@ -51,7 +53,7 @@ func open(t *testing.T, b *rod.Browser, s *site, path string, target proto.Targe
 	if err := tab.Navigate(s.URL + path); err != nil {
 		t.Fatalf("opening %s: %v", path, err)
 	}
-	tab.until(`document.querySelector('#state')?.dataset.state === 'live' && document.querySelector('#feed').ariaBusy === 'false'`)
+	tab.until(ready)
 	return tab
 }
 

@@ -2,20 +2,40 @@
 // the form.
 
 import { byId, recall, remember } from './dom.js';
-import { request } from './http.js';
+import { access, Denied, request } from './http.js';
 import { format, parse } from './route.js';
 import { forget } from './card.js';
 import { Channels } from './channels.js';
 import { Compose } from './compose.js';
 import { Feed } from './feed.js';
 import { Live } from './live.js';
+import { Login } from './login.js';
 
-const STATES = { connecting: 'Connecting', live: 'Live', lost: 'Connection lost' };
+const STATES = { connecting: 'Connecting', live: 'Live', lost: 'Connection lost', denied: 'Not logged in' };
 
 const channels = new Channels();
 const compose = new Compose();
 const feed = new Feed();
 const live = new Live();
+const login = new Login();
+let known = false; // whether the relay has said what the token allows
+
+// begin finds out who is reading before anything else is asked for.
+async function begin() {
+  try {
+    await identify();
+  } catch (err) {
+    if (err instanceof Denied) return; // the form to log in is there
+  }
+  live.start();
+}
+
+async function identify() {
+  const me = await request('/api/whoami');
+  known = true;
+  login.show(me);
+  compose.limit(me);
+}
 
 async function loadChannels() {
   try {
@@ -51,6 +71,7 @@ function showState() {
   byId('state').dataset.state = live.state;
   byId('state-text').textContent = STATES[live.state];
   byId('lost').hidden = live.state !== 'lost';
+  if (live.state === 'denied') login.ask();
 }
 
 addEventListener('hashchange', () => {
@@ -59,7 +80,9 @@ addEventListener('hashchange', () => {
 });
 
 live.addEventListener('state', showState);
+access.addEventListener('denied', () => live.deny());
 live.addEventListener('fresh', () => {
+  if (!known) identify().catch(() => {}); // it is asked for again with the next stream
   loadChannels();
   feed.refresh();
 });
@@ -110,4 +133,4 @@ addEventListener('storage', ({ key, newValue }) => {
 
 showTheme();
 showState();
-live.start();
+begin();

@@ -2,6 +2,7 @@
 // their bodies open and close.
 
 import { el, setHTML } from './dom.js';
+import { text, withToken } from './http.js';
 import { colourLater } from './code.js';
 import { format } from './route.js';
 
@@ -82,8 +83,23 @@ function time(ts) {
 
 function remainder({ id, truncated, text_bytes: bytes }) {
   if (!truncated) return null;
-  return el('p', { className: 'cut' }, `This is the beginning of ${Math.round(bytes / 1024)} KB. `,
-    el('a', { href: `/ui/text/${id}`, target: '_blank' }, 'Read all of it'));
+  const whole = el('a', { href: `/ui/text/${id}`, target: '_blank' }, 'Read all of it');
+  whole.addEventListener('click', (e) => {
+    if (!withToken().Authorization) return;
+    e.preventDefault(); // a link carries no token
+    openText(whole);
+  });
+  return el('p', { className: 'cut' }, `This is the beginning of ${Math.round(bytes / 1024)} KB. `, whole);
+}
+
+async function openText(link) {
+  try {
+    const page = URL.createObjectURL(new Blob([await text(link.pathname)], { type: 'text/plain;charset=utf-8' }));
+    window.open(page, '_blank');
+    setTimeout(() => URL.revokeObjectURL(page), 60_000);
+  } catch (err) {
+    link.textContent = `Not loaded: ${err.message}. Try again`;
+  }
 }
 
 function toggle({ id }, body) {

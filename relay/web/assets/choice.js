@@ -9,6 +9,7 @@ export class Choice {
   #input;
   #names = new Set();
   #waiting = []; // names that came while the drop-down was in use
+  #fixed = false; // no other names than there are
 
   // id names the select; the input beside it is id + "-other".
   constructor(id, other) {
@@ -32,7 +33,7 @@ export class Choice {
   // add makes names choosable. An open drop-down is left alone until later.
   add(...names) {
     for (const name of names) {
-      if (!name || this.#names.has(name)) continue;
+      if (!name || this.#fixed || this.#names.has(name)) continue;
       if (document.activeElement === this.#select) {
         this.#waiting.push(name);
         continue;
@@ -42,12 +43,23 @@ export class Choice {
     }
   }
 
+  // only leaves these names, for good.
+  only(names) {
+    const chosen = this.value;
+    this.#waiting = [];
+    this.#names = new Set(names);
+    this.#select.replaceChildren(...names.map((name) => el('option', { value: name }, name)));
+    this.#input.hidden = true;
+    this.#fixed = true;
+    this.value = chosen;
+  }
+
   get value() {
     return (this.#select.value === OTHER ? this.#input.value : this.#select.value).trim();
   }
 
   set value(name) {
-    if (!name) return;
+    if (!name || (this.#fixed && !this.#names.has(name))) return;
     if (!this.#names.has(name)) {
       this.#names.add(name);
       this.#select.insertBefore(el('option', { value: name }, name), this.#select.lastElementChild);

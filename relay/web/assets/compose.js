@@ -33,6 +33,14 @@ export class Compose extends EventTarget {
     });
   }
 
+  // limit offers only what a token allows; me is the answer of /api/whoami.
+  limit({ senders, channels, read_only: readOnly }) {
+    if (senders.length > 0) this.sender.only(senders);
+    if (channels.length > 0) this.target.only(channels);
+    byId('writing').hidden = readOnly;
+    byId('readonly').hidden = !readOnly;
+  }
+
   async #post() {
     if (this.#send.disabled) return;
     const draft = { target: this.target.value, sender: this.sender.value, text: this.#text.value };

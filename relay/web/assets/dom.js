@@ -40,3 +40,11 @@ export function remember(name, value) {
     // The page works without a memory.
   }
 }
+
+export function forget(...names) {
+  try {
+    for (const name of names) localStorage.removeItem('relay-' + name);
+  } catch {
+    // Then nothing was remembered either.
+  }
+}

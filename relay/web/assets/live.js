@@ -6,6 +6,7 @@
 // leaves the queue. The stream carries no state: after each gap, every tab asks
 // for what is newer than what it has.
 
+import { withToken } from './http.js';
 import { parser } from './sse.js';
 
 const LOCK = 'relay-stream';
@@ -14,7 +15,8 @@ const FIRST_DELAY = 250;
 const LAST_DELAY = 4_000;
 
 export class Live extends EventTarget {
-  // state is "connecting" until the first contact, then "live" or "lost".
+  // state is "connecting" until the first contact, then "live" or "lost", or
+  // "denied" when the relay wants a token.
   state = 'connecting';
   #bus = new BroadcastChannel('relay-live');
   #turn = null; // AbortController of this tab's place in the queue
@@ -28,6 +30,11 @@ export class Live extends EventTarget {
     document.addEventListener('visibilitychange', () => this.#visible());
     addEventListener('online', () => this.retry());
     this.#visible();
+  }
+
+  // deny says that the relay wants a token.
+  deny() {
+    this.#heard({ type: 'state', state: 'denied' });
   }
 
   // retry ends the pause before the next attempt, in whichever tab it is.
@@ -67,6 +74,7 @@ export class Live extends EventTarget {
       const since = performance.now();
       const greeted = await this.#read(signal);
       if (signal.aborted) break;
+      if (this.state === 'denied') break; // logging in begins the page anew
       // A stream that worked and ended is tried again before anyone is told.
       if (greeted) delay = FIRST_DELAY;
       else this.#say({ type: 'state', state: 'lost' });
@@ -87,10 +95,11 @@ export class Live extends EventTarget {
     heard();
     try {
       const response = await fetch('/api/stream', {
-        headers: { Accept: 'text/event-stream' },
+        headers: withToken({ Accept: 'text/event-stream' }),
         cache: 'no-store',
         signal: AbortSignal.any([signal, silence.signal]),
       });
+      if (response.status === 401) this.#say({ type: 'state', state: 'denied' });
       if (!response.ok) return false;
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       const feed = parser((event) => {
