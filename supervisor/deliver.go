@@ -20,6 +20,7 @@ const (
 // Posting twice is harmless: the job's key makes it one message.
 func (s *Supervisor) deliver(ctx context.Context, j state.Job) {
 	log := s.log.With("watch", j.Watch, "job", j.ID, "packets", j.PacketIDs())
+	s.live.phase(j.ID, PhasePosting)
 	for attempt := 1; ; attempt++ {
 		p, err := s.relay.Post(ctx, *j.Answer)
 		if err == nil {
@@ -90,5 +91,6 @@ func (s *Supervisor) save(ctx context.Context, j state.Job) bool {
 		s.log.Error("could not save a job", "watch", j.Watch, "job", j.ID, "err", err)
 		return false
 	}
+	s.live.touch()
 	return true
 }

@@ -11,6 +11,7 @@ import (
 
 	"autoreview/codexrun"
 	"autoreview/supervisor/config"
+	"autoreview/supervisor/record"
 	"autoreview/supervisor/state"
 	"autoreview/supervisor/verdict"
 )
@@ -29,6 +30,7 @@ type launch struct {
 
 	run  state.Run   // the latest
 	used state.Usage // by all runs of this attempt
+	kept record.Record
 }
 
 // seed is the watch's session setting as a thread is kept for.
@@ -111,6 +113,7 @@ func (l *launch) newRun(ctx context.Context, spec *codexrun.Spec) error {
 // the thread as soon as it is known, and the end.
 func (l *launch) exec(ctx context.Context, spec codexrun.Spec) codexrun.Result {
 	log := l.s.log.With("watch", l.w.Name, "job", l.job.ID, "run", l.run.ID)
+	l.keepStart(spec)
 	res := l.s.codex.Run(ctx, spec, codexrun.Observer{
 		Started: func(p codexrun.Process) error {
 			log.Debug("codex started", "pid", p.PID)
@@ -119,15 +122,20 @@ func (l *launch) exec(ctx context.Context, spec codexrun.Spec) codexrun.Result {
 				return err
 			}
 			l.run.Process = b
+			l.keepProcess(p)
 			return l.s.state.SaveRun(ctx, l.run)
 		},
 		Thread: func(id string) error { return l.keepThread(ctx, id) },
-		Event:  func(e codexrun.Event) { showProgress(log, e) },
+		Event: func(e codexrun.Event) {
+			showProgress(log, e)
+			l.s.live.event(l.job.ID, e)
+		},
 	})
 	if res.Replaced {
 		log.Warn("codex does not know the thread, went on in a fresh one", "asked_for", spec.Resume+spec.Fork, "thread", res.ThreadID)
 	}
 	l.endRun(ctx, res)
+	l.keepEnd(res)
 	log.Info("codex ended", "class", res.Class, "took", res.Took.Round(time.Millisecond), "thread", res.ThreadID, "tokens", l.run.Used.Total(), "reason", res.Text)
 	return res
 }

@@ -73,6 +73,8 @@ type Options struct {
 	Unreachable func()
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Meter is told what is done; nil means that nobody measures.
+	Meter Meter
 	// Jitter returns numbers in [0, 1); nil means random ones.
 	Jitter func() float64
 }
@@ -90,6 +92,9 @@ type Supervisor struct {
 	runsDir string
 	watches map[string]config.Watch // :: name → watch
 	names   []string
+
+	live  *live
+	meter Meter
 
 	// wake tells the dispatcher to look for due jobs; it holds at most one token.
 	wake chan struct{}
@@ -122,6 +127,10 @@ func New(o Options) (*Supervisor, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if s.meter = o.Meter; s.meter == nil {
+		s.meter = noMeter{}
+	}
+	s.live = newLive(s.now)
 	if s.lost == nil {
 		s.lost = func() {}
 	}
@@ -149,6 +158,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
+	s.live.touch() // what an earlier life left is queued again
+	wg.Go(func() { s.postAsked(ctx) })
+	wg.Go(func() { s.forgetRuns(ctx) })
 	for _, j := range answered {
 		wg.Go(func() { s.deliver(ctx, j) })
 	}

@@ -50,6 +50,7 @@ func (s *Supervisor) watch(ctx context.Context, w config.Watch) {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
+			s.live.reads(w.Name, nil)
 			if failures > 0 {
 				log.Info("relay is back")
 			}
@@ -57,6 +58,7 @@ func (s *Supervisor) watch(ctx context.Context, w config.Watch) {
 			continue
 		}
 		x.synced = false
+		s.live.reads(w.Name, err)
 		s.lost()
 		// One that was down may come back and want a token.
 		if failures++; failures == 1 || denied(err) != refused {

@@ -30,15 +30,20 @@ func (s *Supervisor) work(ctx context.Context, j state.Job) {
 	w := s.watches[j.Watch]
 	log := s.log.With("watch", j.Watch, "job", j.ID)
 	log.Info("reviewing", "packets", j.PacketIDs(), "attempt", j.Attempt, "waited", s.now().Sub(j.Created).Round(time.Millisecond))
-	out := s.attempt(ctx, w, &j)
+	attempt, end := s.live.begin(ctx, j.ID)
+	defer end()
+	out := s.attempt(attempt, w, &j)
+	if s.live.seal(j.ID) {
+		s.endCancelled(ctx, w, j)
+		return
+	}
 	switch {
 	case out.released:
 		j.State, j.Due, j.Attempt = state.Queued, s.now(), j.Attempt-1
 		s.save(ctx, j)
 		log.Info("released, the next start goes on with it")
 	case out.posted != nil:
-		j.Outcome = state.Done
-		s.finish(ctx, j, *out.posted)
+		s.finish(ctx, withPosted(j, *out.posted), *out.posted)
 	case out.draft != nil:
 		s.answer(ctx, j, *out.draft, state.Done)
 	default:

@@ -33,6 +33,12 @@ type Config struct {
 	// PollInterval is how often the original server is asked for news. A relay
 	// is never polled.
 	PollInterval time.Duration
+	// RunsKeepDays and RunsKeepMB bound the folders of runs by age and by size;
+	// 0 is no bound.
+	RunsKeepDays, RunsKeepMB int
+	// MetricsAddr is a loopback address to serve metrics on besides the control
+	// socket, "" for none.
+	MetricsAddr string
 }
 
 // Watch is one rule: whose messages in which channel are reviewed, where and

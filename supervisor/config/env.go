@@ -44,6 +44,8 @@ func FromEnv(env func(string) string, cwd string) (Config, []Warning, error) {
 		Grace:        DefaultGrace,
 		LastFile:     c.lastFile(),
 		PollInterval: c.interval(),
+		RunsKeepDays: DefaultRunsKeepDays,
+		RunsKeepMB:   DefaultRunsKeepMB,
 	}
 	w := Watch{
 		Channel: c.variable("TARGET", loopTarget, nameOf),

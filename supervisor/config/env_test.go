@@ -26,6 +26,7 @@ func TestLoopEnvironment(t *testing.T) {
 	want := config.Config{
 		Relay: "http://127.0.0.1:9000", StateDir: cfg.StateDir, CodexBin: "codex", Workers: 2, Grace: 5 * time.Second,
 		LastFile: filepath.Join(cwd, ".codex", "x.last_id"), PollInterval: 15 * time.Second,
+		RunsKeepDays: 30, RunsKeepMB: 1024,
 		Watches: []config.Watch{{
 			Name: "proj-y", Channel: "proj-y", Senders: []string{"opus"}, ReplyAs: "codex", Workdir: cwd,
 			Sandbox: "read-only", Session: config.Session{Mode: config.SessionResume, ID: thread},

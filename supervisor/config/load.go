@@ -95,6 +95,9 @@ func (c *checker) config(abs string) Config {
 		Limits:       t.limits("limits"),
 		PollInterval: t.duration("poll_interval", DefaultPollInterval, time.Second),
 		LastFile:     t.file("last_file", ""),
+		RunsKeepDays: t.whole("runs_keep_days", DefaultRunsKeepDays),
+		RunsKeepMB:   t.whole("runs_keep_mb", DefaultRunsKeepMB),
+		MetricsAddr:  t.loopbackAddr("metrics_addr"),
 	}
 	if cfg.StateDir == "" {
 		t.problem("state_dir", "no home folder is known to keep the state in; want the path of a folder")
@@ -221,7 +224,8 @@ func (t *table) workers() int {
 
 // topKeys and watchKeys name all keys, in the order in which Print writes them.
 var (
-	topKeys   = []string{"relay", "token_env", "state_dir", "codex_bin", "workers", "grace", "poll_interval", "last_file"}
+	topKeys = []string{"relay", "token_env", "state_dir", "codex_bin", "workers", "grace", "poll_interval", "last_file",
+		"runs_keep_days", "runs_keep_mb", "metrics_addr"}
 	watchKeys = []string{"name", "channel", "senders", "reply_as", "workdir", "sandbox", "network_access", "session",
 		"project_config", "deliver", "model", "profile", "plugins", "config", "extra_args", "template", "timeout",
 		"idle_timeout", "coalesce", "start", "isolate", "retry"}

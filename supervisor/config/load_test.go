@@ -65,6 +65,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Config{
 		Path: path, Relay: "http://127.0.0.1:8010", StateDir: cfg.StateDir, CodexBin: "codex",
 		Workers: 2, Grace: 5 * time.Second, PollInterval: 20 * time.Second,
+		RunsKeepDays: 30, RunsKeepMB: 1024,
 		Watches: []config.Watch{{
 			Name: "proj-x", Channel: "proj-x", Senders: []string{"claude"}, ReplyAs: "codex",
 			Workdir: filepath.Dir(path), Sandbox: "read-only",
@@ -87,6 +88,9 @@ workers = 5
 grace = "20s"
 poll_interval = "7s"
 last_file = ".codex/last"
+runs_keep_days = 7
+runs_keep_mb = 0
+metrics_addr = "127.0.0.1:9464"
 limits = { runs_per_day = 50, tokens_per_round = 1_000_000 }
 
 [[watch]]
@@ -151,6 +155,7 @@ func TestEveryKey(t *testing.T) {
 		Path: path, Relay: "https://relay.example/sub", TokenEnv: "RELAY_TOKEN",
 		StateDir: filepath.Join(home, "state"), CodexBin: filepath.Join(dir, "bin", "codex"),
 		Workers: 5, Grace: 20 * time.Second, PollInterval: 7 * time.Second, LastFile: filepath.Join(dir, ".codex", "last"),
+		RunsKeepDays: 7, MetricsAddr: "127.0.0.1:9464",
 		Watches: []config.Watch{{
 			Name: "n", Channel: "c", Senders: []string{"claude", "Claude"}, ReplyAs: "deep",
 			Workdir: filepath.Join(dir, "repo"), Sandbox: "workspace-write", NetworkAccess: true,
@@ -225,6 +230,9 @@ func TestProblemOfOneKey(t *testing.T) {
 		"blank":             {"codex_bin = \" \"\n" + watch, "1:1: codex_bin: is blank"},
 		"home of another":   {"state_dir = \"~bob/x\"\n" + watch, "1:1: state_dir: want a path below ~/"},
 		"poll too often":    {"poll_interval = \"1ms\"\n" + watch, "1:1: poll_interval: want 1s or more"},
+		"metrics for all":   {"metrics_addr = \"0.0.0.0:9464\"\n" + watch, "1:1: metrics_addr: want an address of this machine"},
+		"metrics port":      {"metrics_addr = \"127.0.0.1\"\n" + watch, "1:1: metrics_addr: want an address and a port"},
+		"keep less":         {"runs_keep_days = -1\n" + watch, "1:1: runs_keep_days: want 0 or more"},
 		"channel control":   {"[[watch]]\nchannel = \"a\\u0007\"\n", "2:1: watch.channel: want no control characters"},
 		"channel long":      {"[[watch]]\nchannel = \"" + strings.Repeat("x", 129) + "\"\n", "2:1: watch.channel: want at most 128 characters"},
 		"channel spaces":    {"[[watch]]\nchannel = \" c\"\n", "2:1: watch.channel: want no space"},

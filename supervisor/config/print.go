@@ -29,6 +29,9 @@ func Print(c Config) string {
 	p.key("grace", brief(c.Grace), c.Grace == DefaultGrace)
 	p.key("poll_interval", brief(c.PollInterval), c.PollInterval == DefaultPollInterval)
 	p.optional("last_file", c.LastFile)
+	p.key("runs_keep_days", int64(c.RunsKeepDays), c.RunsKeepDays == DefaultRunsKeepDays)
+	p.key("runs_keep_mb", int64(c.RunsKeepMB), c.RunsKeepMB == DefaultRunsKeepMB)
+	p.optional("metrics_addr", c.MetricsAddr)
 	p.key("limits", c.Limits.table(), c.Limits == Limits{})
 	for _, w := range c.Watches {
 		p.watch(w)

@@ -21,6 +21,8 @@ type Summary struct {
 
 // Filter selects jobs. The zero Filter selects all.
 type Filter struct {
+	// Job is the id of the only one that is wanted; 0 is none.
+	Job int64
 	// States and Watch leave out everything else, when set.
 	States []JobState
 	Watch  string
@@ -31,11 +33,15 @@ type Filter struct {
 // Summaries returns the jobs that f selects, newest first.
 func (s *Store) Summaries(ctx context.Context, f Filter) ([]Summary, error) {
 	query := `SELECT id, watch, channel, log_id, workdir, grp, key, generation, state, attempt, due, class, reason,
-			thread, outcome, answer_id, created, updated, coalesce(json_extract(answer, '$.meta.verdict'), ''),
+			thread, outcome, answer_id, created, updated, coalesce(json_extract(answer, '$.meta.verdict'), ''), schedule, occasion,
 			(SELECT json_group_array(json_object('id', p.id, 'ts', p.ts, 'sender', p.sender))
 				FROM (SELECT * FROM packet WHERE packet.job = job.id ORDER BY id) p)
 		FROM job WHERE (? = '' OR watch = ?)`
 	args := []any{f.Watch, f.Watch}
+	if f.Job != 0 {
+		query += ` AND id = ?`
+		args = append(args, f.Job)
+	}
 	if len(f.States) > 0 {
 		query += ` AND state IN (` + marks(len(f.States)) + `)`
 		for _, st := range f.States {
@@ -64,14 +70,14 @@ func (s *Store) Summaries(ctx context.Context, f Filter) ([]Summary, error) {
 
 func scanSummary(rows *sql.Rows) (Summary, error) {
 	var j Summary
-	var due, created, updated int64
+	var due, created, updated, occasion int64
 	var packets string
 	err := rows.Scan(&j.ID, &j.Watch, &j.Channel, &j.LogID, &j.Workdir, &j.Group, &j.Key, &j.Generation, &j.State, &j.Attempt, &due,
-		&j.Class, &j.Reason, &j.Thread, &j.Outcome, &j.AnswerID, &created, &updated, &j.Verdict, &packets)
+		&j.Class, &j.Reason, &j.Thread, &j.Outcome, &j.AnswerID, &created, &updated, &j.Verdict, &j.Schedule, &occasion, &packets)
 	if err != nil {
 		return Summary{}, err
 	}
-	j.Due, j.Created, j.Updated = fromMicro(due), fromMicro(created), fromMicro(updated)
+	j.Due, j.Created, j.Updated, j.Occasion = fromMicro(due), fromMicro(created), fromMicro(updated), fromMicro(occasion)
 	return j, json.Unmarshal([]byte(packets), &j.Packets)
 }
 

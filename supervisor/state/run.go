@@ -47,7 +47,8 @@ func (s *Store) Runs(ctx context.Context, job int64) ([]Run, error) {
 }
 
 func (s *Store) runs(ctx context.Context, where string, args ...any) ([]Run, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, job, attempt, process, thread, codex, dir, class, text, exit, used, thread_used, started, ended
+	rows, err := s.db.QueryContext(ctx, `SELECT id, job, attempt, process, thread, codex, dir, class, text, exit, used, thread_used, started, ended,
+			(SELECT watch FROM job WHERE job.id = run.job)
 		FROM run WHERE `+where+` ORDER BY id`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading runs: %w", err)
@@ -69,7 +70,7 @@ func scanRun(rows *sql.Rows) (Run, error) {
 	var process sql.NullString
 	var used, threadUsed string
 	var started, ended int64
-	err := rows.Scan(&r.ID, &r.Job, &r.Attempt, &process, &r.Thread, &r.Codex, &r.Dir, &r.Class, &r.Text, &r.Exit, &used, &threadUsed, &started, &ended)
+	err := rows.Scan(&r.ID, &r.Job, &r.Attempt, &process, &r.Thread, &r.Codex, &r.Dir, &r.Class, &r.Text, &r.Exit, &used, &threadUsed, &started, &ended, &r.Watch)
 	if err != nil {
 		return Run{}, err
 	}

@@ -140,6 +140,7 @@ func (u Usage) Plus(v Usage) Usage {
 type Run struct {
 	ID      int64
 	Job     int64
+	Watch   string // of its job; only read
 	Attempt int
 	// Process is codexrun.Process as JSON; empty before the process exists.
 	Process json.RawMessage
