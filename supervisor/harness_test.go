@@ -118,6 +118,12 @@ func (w *world) watch() *config.Watch { return &w.cfg.Watches[0] }
 // live runs one life of a supervisor while during runs, then stops it.
 func (w *world) live(during func()) {
 	w.t.Helper()
+	w.lives(func(*supervisor.Supervisor) { during() })
+}
+
+// lives is live for a test that asks things of the supervisor.
+func (w *world) lives(during func(*supervisor.Supervisor)) {
+	w.t.Helper()
 	st, err := state.Open(w.t.Context(), filepath.Join(w.dir, "state.db"))
 	if err != nil {
 		w.t.Fatal(err)
@@ -130,7 +136,7 @@ func (w *world) live(during func()) {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	synctest.Wait()
-	during()
+	during(s)
 	synctest.Wait()
 	cancel()
 	if err := <-done; err != nil {
