@@ -152,6 +152,9 @@ func versionIn(out []byte) (string, error) {
 // script of the user's own is run as it is.
 var shimTarget = regexp.MustCompile(`(?:\$basedir|%~dp0|%dp0%)[/\\]+((?:[^"'\s]*[/\\])?@openai[/\\]codex[/\\]bin[/\\]codex\.js)`)
 
+// maxShim is more than any of those scripts has.
+const maxShim = 16 << 10
+
 // nativeBinary is the native binary behind the npm wrapper at path, "" when
 // path is no npm wrapper or has none.
 func nativeBinary(path string) string {
@@ -181,8 +184,12 @@ func wrapperScript(path string) string {
 	if isWrapper(real) {
 		return real
 	}
+	// A native binary has 200 MB: its size is enough to tell.
+	if info, err := os.Stat(real); err != nil || info.Size() > maxShim {
+		return ""
+	}
 	script, err := os.ReadFile(real)
-	if err != nil || len(script) > 16<<10 {
+	if err != nil {
 		return ""
 	}
 	m := shimTarget.FindSubmatch(script)
