@@ -47,6 +47,10 @@ type Options struct {
 	MaxBodyBytes int64
 	// BodyTimeout bounds how long a body may take to arrive; 0 means 30 s.
 	BodyTimeout time.Duration
+	// AnswerTimeout bounds how long a client may take to accept an answer; 0
+	// means 2 min. A door that answers for longer moves the deadline on with
+	// each write.
+	AnswerTimeout time.Duration
 	// PageRoutes are the paths that a link on another site may lead to; nil
 	// means "/" and "/docs".
 	PageRoutes []string
@@ -91,6 +95,8 @@ func New(o Options) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			setSecurityHeaders(w.Header())
+			// Not every writer knows deadlines, and the answer is given anyway.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.answerTime))
 			r, leave, no := g.admit(w, r)
 			if no != nil {
 				no.log(log, r)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -210,5 +211,28 @@ func TestRefusalIsLogged(t *testing.T) {
 	serve(guard.Options{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, r)
 	if got := lines.String(); !strings.Contains(got, "request refused") || !strings.Contains(got, "evil.example") {
 		t.Errorf("log: got %q", got)
+	}
+}
+
+// A client that does not read its answer does not keep the door waiting.
+func TestAnswerThatIsNotRead(t *testing.T) {
+	ended := make(chan error, 1)
+	srv := httptest.NewServer(guard.New(guard.Options{AnswerTimeout: 50 * time.Millisecond})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				ended <- err
+				return
+			}
+		}
+	})))
+	defer srv.Close()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the door's write: got %v, want its deadline", err)
 	}
 }

@@ -20,6 +20,8 @@ type policy struct {
 	pages   map[string]bool // :: path → true
 	maxBody int64
 	timeout time.Duration
+	// answerTime is Options.AnswerTimeout.
+	answerTime time.Duration
 }
 
 func newPolicy(o Options) policy {
@@ -29,12 +31,17 @@ func newPolicy(o Options) policy {
 		pages:   make(map[string]bool),
 		maxBody: o.MaxBodyBytes,
 		timeout: o.BodyTimeout,
+
+		answerTime: o.AnswerTimeout,
 	}
 	if p.maxBody <= 0 {
 		p.maxBody = DefaultMaxBodyBytes
 	}
 	if p.timeout <= 0 {
 		p.timeout = 30 * time.Second
+	}
+	if p.answerTime <= 0 {
+		p.answerTime = 2 * time.Minute
 	}
 	for _, h := range o.AllowedHosts {
 		if rule, err := parseHostRule(h); err == nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 )
@@ -88,12 +89,13 @@ type session struct {
 
 func (s session) SessionID() string { return s.id }
 
+// writeTime bounds how long a client may take to accept what is written.
+const writeTime = 30 * time.Second
+
 // flushing makes w an http.Flusher. mcp-go looks for that interface itself and
-// streams nothing through a wrapper which only has Unwrap.
+// streams nothing through a wrapper which only has Unwrap. Each write has a
+// deadline of its own: a wait may go on for longer than any one of them.
 func flushing(w http.ResponseWriter) http.ResponseWriter {
-	if _, ok := w.(http.Flusher); ok {
-		return w
-	}
 	return flusher{w, http.NewResponseController(w)}
 }
 
@@ -102,8 +104,20 @@ type flusher struct {
 	control *http.ResponseController
 }
 
+// Write implements http.ResponseWriter.
+func (f flusher) Write(p []byte) (int, error) {
+	f.extend()
+	return f.ResponseWriter.Write(p)
+}
+
 // Flush implements http.Flusher.
-func (f flusher) Flush() { _ = f.control.Flush() }
+func (f flusher) Flush() {
+	f.extend()
+	_ = f.control.Flush()
+}
+
+// extend moves the deadline on. Not every writer knows deadlines.
+func (f flusher) extend() { _ = f.control.SetWriteDeadline(time.Now().Add(writeTime)) }
 
 // Unwrap serves http.ResponseController.
 func (f flusher) Unwrap() http.ResponseWriter { return f.ResponseWriter }

@@ -41,8 +41,9 @@ type Relay struct {
 	done   chan error // the result of Serve
 }
 
-// Start starts a relay with the default configuration, after the given changes
-// to it, and stops it when the test ends.
+// Start starts a relay with the default configuration, but without a bound on
+// the rate of requests, after the given changes to it. It stops it when the test
+// ends.
 func Start(t testing.TB, changes ...func(*config.Config)) *Relay {
 	t.Helper()
 	none := func(string) (string, bool) { return "", false }
@@ -50,6 +51,7 @@ func Start(t testing.TB, changes ...func(*config.Config)) *Relay {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.MaxRequestsPerSecond = 0
 	for _, change := range changes {
 		change(&c)
 	}

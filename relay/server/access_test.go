@@ -370,4 +370,10 @@ func TestLimitsOfAClient(t *testing.T) {
 	if status, _, body := get(t, r.URL+"/api/messages?target=a"); status != http.StatusOK {
 		t.Errorf("a read meanwhile: got %d %s, want 200", status, body)
 	}
+	r = relaytest.Start(t, func(c *config.Config) { c.MaxRequestsPerSecond = 1 })
+	for i, want := range []int{200, 200, 429} {
+		if status, _, body := get(t, r.URL+"/api/channels"); status != want {
+			t.Errorf("request %d of one in a second: got %d %s, want %d", i+1, status, body, want)
+		}
+	}
 }

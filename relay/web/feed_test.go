@@ -14,7 +14,7 @@ import (
 
 const (
 	toBottom = `(s => s.scrollHeight - s.scrollTop - s.clientHeight)(document.querySelector('#scroll'))`
-	cards    = `(c => c.length + ' ' + c[0].id + '..' + c.at(-1).id)([...document.querySelectorAll('.card')])`
+	cards    = `(c => c.length + ' ' + c[0]?.id + '..' + c.at(-1)?.id)([...document.querySelectorAll('.card')])`
 )
 
 func followsAtBottom(t *testing.T, b *rod.Browser, s *site) {
