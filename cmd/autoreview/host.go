@@ -17,6 +17,14 @@ import (
 // probeTime is how long a relay has to answer before it counts as not there.
 const probeTime = 2 * time.Second
 
+// Two windows that are opened together both find no relay. The one that is
+// second to the data folder waits openingTime for the first one's relay to answer,
+// and looks every lookAgain.
+const (
+	openingTime = 10 * time.Second
+	lookAgain   = 50 * time.Millisecond
+)
+
 // host keeps a relay answering at an address: it is content with any that does,
 // and opens one in this process when there is none.
 type host struct {
@@ -93,16 +101,50 @@ func (h *host) ensure(ctx, serving context.Context) error {
 			return nil
 		}
 	}
-	if h.answers(ctx) {
-		return nil
-	}
-	s, err := server.Open(ctx, server.Options{Config: h.config, Logger: h.log, Version: version()})
-	if err != nil {
-		// Another one may have been faster.
+	for end := time.Now().Add(openingTime); ; {
 		if h.answers(ctx) {
 			return nil
 		}
-		return withHint(err)
+		err := h.open(ctx, serving)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return err
+		case h.answers(ctx): // another one was faster
+			return nil
+		case !h.opening(err) || !time.Now().Before(end):
+			return withHint(err)
+		}
+		if !sleep(ctx, lookAgain) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// opening reports whether err says that the data folder is in use by a relay
+// that may answer at our address in a moment: it does not listen yet, or it
+// listens there.
+func (h *host) opening(err error) bool {
+	locked, ok := errors.AsType[*server.LockedError](err)
+	return ok && (locked.Owner.URL == "" || locked.Owner.URL == h.url)
+}
+
+// sleep waits for d and reports whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// open opens a relay in this process.
+func (h *host) open(ctx, serving context.Context) error {
+	s, err := server.Open(ctx, server.Options{Config: h.config, Logger: h.log, Version: version()})
+	if err != nil {
+		return err
 	}
 	running := make(chan struct{})
 	go func() {
@@ -112,7 +154,7 @@ func (h *host) ensure(ctx, serving context.Context) error {
 		}
 	}()
 	h.running = running
-	h.log.Info("hosting a relay", "url", s.URL(), "data", h.config.Data)
+	h.log.Info("hosting a relay", "url", s.URL(), "data", h.config.Data, "tokens", s.TokensOn())
 	return nil
 }
 

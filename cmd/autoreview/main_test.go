@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"autoreview/codexrun/codextest"
+	"autoreview/relay"
+	"autoreview/relay/client"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"autoreview": main, "codex": codextest.FakeMain})
+}
+
+// The scripts are the manual: each shows one thing that a user does, with a fake
+// codex. URL is an address of this machine that nothing listens at.
+//
+//	start NAME DIR ARG...  run autoreview in DIR, with what it says in NAME.log
+//	crash NAME             end it by SIGKILL
+//	stop NAME              end it by an interrupt, and want it to exit with 0
+//	await FILE TEXT        wait until a file has the text
+//	packet CHANNEL         post a packet, as soon as there is a relay
+//	reviews CHANNEL N      wait until there are N reviews, and want no more
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TZ", "UTC")
+			// With -race each command would wait a second for late reports.
+			e.Setenv("GORACE", "atexit_sleep_ms=0")
+			for _, name := range []string{"BASE_URL", "TARGET", "WATCH_SENDER", "LASTFILE", "INTERVAL", "SESSION_ID", "XDG_STATE_HOME", "XDG_CONFIG_HOME"} {
+				e.Setenv(name, "")
+			}
+			e.Values["running"] = make(running)
+			e.Setenv("URL", freeAddress())
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start": start, "crash": crash, "stop": stop, "await": await, "packet": packet, "reviews": reviews,
+		},
+	})
+}
+
+// freeAddress is where nothing listened a moment ago.
+func freeAddress() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	return "http://" + l.Addr().String()
+}
+
+type running map[string]*exec.Cmd // :: name → process
+
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	log, err := os.Create(ts.MkAbs(args[0] + ".log"))
+	ts.Check(err)
+	defer log.Close()
+	cmd := exec.Command(lookPath(ts, "autoreview"), args[2:]...)
+	cmd.Dir = ts.MkAbs(args[1])
+	cmd.Stderr = log
+	cmd.Env = append(os.Environ(), "BASE_URL=", "TARGET=", "LASTFILE=", "XDG_STATE_HOME=", "XDG_CONFIG_HOME=")
+	for _, name := range []string{"HOME", "PATH"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(cmd.Start())
+	ts.Value("running").(running)[args[0]] = cmd
+	ts.Defer(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
+
+func lookPath(ts *testscript.TestScript, name string) string {
+	for dir := range strings.SplitSeq(ts.Getenv("PATH"), string(filepath.ListSeparator)) {
+		p := filepath.Join(dir, name)
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
+			return p
+		}
+	}
+	ts.Fatalf("%s is not in PATH", name)
+	return ""
+}
+
+func crash(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := ts.Value("running").(running)[args[0]]
+	ts.Check(cmd.Process.Kill())
+	_ = cmd.Wait()
+}
+
+func stop(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := ts.Value("running").(running)[args[0]]
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	if err := cmd.Wait(); err != nil {
+		ts.Fatalf("%s at an interrupt: got %v, want exit 0", args[0], err)
+	}
+}
+
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	last := ""
+	for range 3000 {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if last = string(b); err == nil && strings.Contains(last, args[1]) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // another process writes it
+	}
+	ts.Fatalf("%s: got %q, want it to have %q", args[0], last, args[1])
+}
+
+func packet(ts *testscript.TestScript, _ bool, args []string) {
+	c := client.New(client.Options{BaseURL: ts.Getenv("URL")})
+	defer c.Close()
+	var err error
+	for range 3000 {
+		_, err = c.Post(context.Background(), relay.Draft{Target: args[0], Sender: "claude", Text: "please review"})
+		if _, away := errors.AsType[*client.UnreachableError](err); !away {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // another process opens it
+	}
+	ts.Check(err)
+}
+
+func reviews(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	c := client.New(client.Options{BaseURL: ts.Getenv("URL")})
+	defer c.Close()
+	got := ""
+	for range 3000 {
+		p, err := c.Read(context.Background(), relay.Query{Targets: []string{args[0]}, Senders: []string{"codex"}, Newest: true})
+		if got = fmt.Sprint(len(p.Messages), " reviews, ", err); err == nil && len(p.Messages) == want {
+			return
+		}
+		if len(p.Messages) > want {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // another process posts them
+	}
+	ts.Fatalf("%s: got %s; want %d", args[0], got, want)
+}
