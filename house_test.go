@@ -46,6 +46,8 @@ var floors = map[string]int{
 	"supervisor/setup/jsonedit": 1,
 	"supervisor/setup/tomledit": 1,
 
+	"supervisor/setup": 2,
+
 	"relay/server":    2,
 	"relay/relaytest": 3,
 	"supervisor":      2,

@@ -49,6 +49,7 @@ func lockState(ctx context.Context, dir string, how instance, talk io.Writer) (r
 			}
 		}
 		fmt.Fprintf(talk, "autoreview: standing by: another autoreview%s has this configuration; I take over when it ends\n", owner)
+		notify("READY=1\nSTATUS=standing by") // waiting is what it was started for
 		if err := waitForLock(ctx, lock); err != nil {
 			return nil, err
 		}

@@ -77,6 +77,7 @@ func report(w io.Writer, err error) {
 const rootHelp = `autoreview watches channels of a relay and has Codex review every packet that
 is posted there. Exactly one review, or one plain notice, answers each packet.
 
+  autoreview init     set up a repository: show the changes, ask, make them
   autoreview up       supervise, and host a relay when none is running
   autoreview run      supervise with a relay that is already running
   autoreview check    check the configuration and print what is in effect
@@ -84,6 +85,7 @@ is posted there. Exactly one review, or one plain notice, answers each packet.
 
 Example, in the repository to be reviewed:
 
+  autoreview init
   autoreview up
 `
 
@@ -94,7 +96,7 @@ func newRoot() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRun(), newUp(), newCheck(), newThreads(), newVersion())
+	root.AddCommand(newRun(), newUp(), newInit(), newCheck(), newThreads(), newVersion())
 	return root
 }
 

@@ -129,6 +129,8 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 		defer stop()
 	}
 	fmt.Fprintf(talk, "autoreview: %s; page: %s/\n", describe(cfg), cfg.Relay)
+	notify("READY=1\nSTATUS=" + describe(cfg))
+	defer notify("STOPPING=1")
 	return s.Run(ctx)
 }
 
