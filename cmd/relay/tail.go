@@ -25,6 +25,9 @@ func newTail() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tail", Short: "Print messages as they come", Long: tailHelp, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if t.lines < 0 || t.count < 0 {
+				return usageError{errors.New("--lines and --count must not be negative")}
+			}
 			c, err := f.client()
 			if err != nil {
 				return err
