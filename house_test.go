@@ -41,6 +41,7 @@ var floors = map[string]int{
 	"relay/token":           1,
 	"relay/web":             1,
 	"supervisor/config":     1,
+	"supervisor/record":     1,
 	"supervisor/state":      1,
 
 	"supervisor/setup/jsonedit": 1,
@@ -48,9 +49,10 @@ var floors = map[string]int{
 
 	"supervisor/setup": 2,
 
-	"relay/server":    2,
-	"relay/relaytest": 3,
-	"supervisor":      2,
+	"relay/server":       2,
+	"relay/relaytest":    3,
+	"supervisor":         2,
+	"supervisor/control": 3,
 
 	"codexrun/codextest/fakecodex": 2,
 
@@ -61,15 +63,16 @@ var floors = map[string]int{
 
 // owners are the only packages that may import a heavy dependency.
 var owners = map[string][]string{
-	"github.com/mark3labs/mcp-go":      {"relay/mcptools"},
-	"modernc.org/sqlite":               {"relay/store/sqlite", "supervisor/state"},
-	"github.com/pelletier/go-toml/v2":  {"relay/config", "supervisor/config", "supervisor/setup/tomledit"},
-	"github.com/tailscale/hujson":      {"supervisor/setup/jsonedit"},
-	"github.com/robfig/cron/v3":        {"supervisor/calendar"},
-	"github.com/fsnotify/fsnotify":     {"supervisor"},
-	"gopkg.in/natefinch/lumberjack.v2": {"relay/server"},
-	"github.com/spf13/cobra":           {"cmd/relay", "cmd/autoreview"},
-	"github.com/yuin/goldmark":         {"relay/web"},
+	"github.com/mark3labs/mcp-go":         {"relay/mcptools"},
+	"modernc.org/sqlite":                  {"relay/store/sqlite", "supervisor/state"},
+	"github.com/pelletier/go-toml/v2":     {"relay/config", "supervisor/config", "supervisor/setup/tomledit"},
+	"github.com/tailscale/hujson":         {"supervisor/setup/jsonedit"},
+	"github.com/robfig/cron/v3":           {"supervisor/calendar"},
+	"github.com/fsnotify/fsnotify":        {"supervisor"},
+	"github.com/prometheus/client_golang": {"relay/server", "supervisor/control"},
+	"gopkg.in/natefinch/lumberjack.v2":    {"relay/server"},
+	"github.com/spf13/cobra":              {"cmd/relay", "cmd/autoreview"},
+	"github.com/yuin/goldmark":            {"relay/web"},
 }
 
 // apart may never meet: each knows the other only by its wire and its words.
