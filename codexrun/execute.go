@@ -39,6 +39,9 @@ func run(ctx context.Context, spec Spec, obs Observer, started time.Time) Result
 		return res
 	}
 	spec.Resume, spec.Fork = "", ""
+	if spec.FreshPrompt != "" {
+		spec.Prompt = spec.FreshPrompt
+	}
 	res, _ = runOnce(ctx, spec, obs, deadline)
 	res.Replaced = true
 	return res

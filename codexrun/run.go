@@ -52,8 +52,10 @@ type Spec struct {
 	MCP *MCPServer
 	// Schema, if not empty, is the JSON schema of the final answer.
 	Schema []byte
-	// Prompt is written to stdin once the process has been recorded.
-	Prompt string
+	// Prompt is written to stdin once the process has been recorded. FreshPrompt,
+	// if not "", takes its place when the run goes on in a fresh thread
+	// (Result.Replaced).
+	Prompt, FreshPrompt string
 
 	// Env is added to the environment of this process, as KEY=value. It may
 	// hold AUTOREVIEW_RUN_ID; a run without one gets a random one.

@@ -25,6 +25,7 @@ type answerMeta struct {
 	Class             string            `json:"class,omitempty"`
 	Packets           []int64           `json:"packets"`
 	Watch             string            `json:"watch"`
+	Schedule          string            `json:"schedule,omitempty"`
 	Hop               int               `json:"hop"`
 	Run               *runMeta          `json:"run,omitempty"`
 }
@@ -54,10 +55,10 @@ type reviewed struct {
 // no verdict becomes a comment that quotes it, never an approval.
 func reviewDraft(w config.Watch, j state.Job, r reviewed) relay.Draft {
 	facts := verdict.Facts{
-		Packets: j.PacketIDs(), Duration: r.took, Tokens: r.run.Tokens,
+		Packets: j.PacketIDs(), Schedule: j.Schedule, Duration: r.took, Tokens: r.run.Tokens,
 		Thread: r.run.Thread, Commit: short(r.run.Commit), Codex: r.run.Codex,
 	}
-	meta := answerMeta{Packets: j.PacketIDs(), Watch: w.Name, Hop: nextHop(j.Packets), Run: &r.run}
+	meta := answerMeta{Packets: j.PacketIDs(), Watch: w.Name, Schedule: j.Schedule, Hop: nextHop(j.Packets), Run: &r.run}
 	var text string
 	switch {
 	case r.err == nil:
@@ -79,19 +80,25 @@ func reviewDraft(w config.Watch, j state.Job, r reviewed) relay.Draft {
 
 // noticeDraft is the message that says that there will be no review.
 func noticeDraft(w config.Watch, j state.Job, class codexrun.Class, reason string) relay.Draft {
-	meta := answerMeta{Terminal: true, Class: string(class), Packets: j.PacketIDs(), Watch: w.Name, Hop: nextHop(j.Packets)}
-	text := fmt.Sprintf("**Review of %s: none.** I gave up after %s: %s (%s).\n\nNothing was reviewed, so this is neither an approval nor a finding. To have it reviewed, post the packet again.",
-		list(j.PacketIDs()), times(j.Attempt), sentence(reason), class)
+	meta := answerMeta{Terminal: true, Class: string(class), Packets: j.PacketIDs(), Watch: w.Name, Schedule: j.Schedule, Hop: nextHop(j.Packets)}
+	again := "To have it reviewed, post the packet again."
+	if j.Schedule != "" {
+		again = "The schedule goes on with its next time."
+	}
+	text := fmt.Sprintf("**Review of %s: none.** I gave up after %s: %s (%s).\n\nNothing was reviewed, so this is neither an approval nor a finding. %s",
+		about(j), times(j.Attempt), sentence(reason), class, again)
 	return relay.Draft{
 		Target: w.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindStatus,
 		ReplyTo: j.Newest(), Key: j.Key, Meta: encodeMeta(meta), Source: source,
 	}
 }
 
-// parkedText says what a job waits for.
-func parkedText(j state.Job, class codexrun.Class, reason string, until time.Time) string {
-	return fmt.Sprintf("The review of %s is waiting: %s (%s). I try again by myself, next at %s; nothing is lost.",
-		list(j.PacketIDs()), sentence(reason), class, until.Local().Format("15:04 MST"))
+// about names what a job is about, for a reader.
+func about(j state.Job) string {
+	if j.Schedule != "" {
+		return fmt.Sprintf("the schedule %q", j.Schedule)
+	}
+	return list(j.PacketIDs())
 }
 
 func encodeMeta(m answerMeta) json.RawMessage {

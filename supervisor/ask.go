@@ -61,6 +61,7 @@ func (s *Supervisor) Retry(ctx context.Context, id int64) (JobStatus, error) {
 	if !ok {
 		return JobStatus{}, refuse("job %d has not ended: it is %s", j.ID, j.State)
 	}
+	s.tryNow(ctx, j.Watch)
 	s.log.Info("retrying by hand", "watch", j.Watch, "job", j.ID, "packets", j.PacketIDs(), "generation", j.Generation)
 	s.live.touch()
 	s.wakeDispatcher()
@@ -175,8 +176,7 @@ func (s *Supervisor) Resume(ctx context.Context, watch string) error {
 }
 
 func (s *Supervisor) watchOf(name string) (config.Watch, bool) {
-	w, ok := s.watches[name]
-	return w, ok
+	return s.plan.Load().watch(name)
 }
 
 func asked(err error, id int64) error {
@@ -210,6 +210,6 @@ func (s *Supervisor) postAsked(ctx context.Context) {
 // cancelDraft is the message that says that a person ended the review.
 func cancelDraft(w config.Watch, j state.Job) relay.Draft {
 	d := noticeDraft(w, j, codexrun.Class(classCancelled), reasonCancelled)
-	d.Text = fmt.Sprintf("**Review of %s: none.** It was cancelled by hand.\n\nNothing was reviewed, so this is neither an approval nor a finding. To have it reviewed, post the packet again, or run: autoreview retry %d", list(j.PacketIDs()), j.ID)
+	d.Text = fmt.Sprintf("**Review of %s: none.** It was cancelled by hand.\n\nNothing was reviewed, so this is neither an approval nor a finding. To have it reviewed, post the packet again, or run: autoreview retry %d", about(j), j.ID)
 	return d
 }

@@ -16,7 +16,7 @@ const (
 )
 
 // deliver posts the saved answer of a job and finishes the job. While the relay
-// cannot be reached it tries again; when ctx ends first, the next life posts.
+// cannot be reached it tries again; when it is to stop first, the next life posts.
 // Posting twice is harmless: the job's key makes it one message.
 func (s *Supervisor) deliver(ctx context.Context, j state.Job) {
 	log := s.log.With("watch", j.Watch, "job", j.ID, "packets", j.PacketIDs())
@@ -42,7 +42,7 @@ func (s *Supervisor) deliver(ctx context.Context, j state.Job) {
 		if attempt == 1 {
 			log.Warn("answer cannot be posted, trying again", s.explain(err)...)
 		}
-		if !sleep(ctx, backoff(postFirst, postLimit, attempt)) {
+		if !s.pause(ctx, backoff(postFirst, postLimit, attempt)) {
 			return
 		}
 	}
@@ -52,7 +52,7 @@ func (s *Supervisor) finish(ctx context.Context, j state.Job, p relay.Posted) {
 	j.State, j.AnswerID = j.Outcome, p.ID
 	s.save(ctx, j)
 	s.log.Info("posted answer", "watch", j.Watch, "job", j.ID, "packets", j.PacketIDs(), "outcome", j.Outcome, "id", p.ID, "duplicate", p.Duplicate)
-	if w, ok := s.watches[j.Watch]; ok {
+	if w, ok := s.watchOf(j.Watch); ok && len(j.Packets) > 0 {
 		s.writeLastFile(ctx, w, j.LogID)
 	}
 }
@@ -62,7 +62,7 @@ func (s *Supervisor) finish(ctx context.Context, j state.Job, p relay.Posted) {
 // It reports false when there is nothing left to change.
 func (s *Supervisor) amend(ctx context.Context, j *state.Job, refused *relay.Error) bool {
 	a := *j.Answer
-	short := fmt.Sprintf("**Review of %s: not shown.** The relay refused the answer: %s.", list(j.PacketIDs()), sentence(refused.Text))
+	short := fmt.Sprintf("**Review of %s: not shown.** The relay refused the answer: %s.", about(*j), sentence(refused.Text))
 	switch {
 	case refused.Field == "reply_to" && a.ReplyTo != 0:
 		a.ReplyTo = 0

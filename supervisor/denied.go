@@ -34,4 +34,4 @@ func (s *Supervisor) explain(err error) []any {
 }
 
 // replier is who the supervisor posts as, for a hint.
-func (s *Supervisor) replier() string { return s.cfg.Watches[0].ReplyAs }
+func (s *Supervisor) replier() string { return s.plan.Load().cfg.Watches[0].ReplyAs }

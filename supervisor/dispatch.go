@@ -1,128 +1,170 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"maps"
 	"slices"
 	"time"
 
-	"autoreview/codexrun"
+	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
 )
 
-// dispatch claims jobs when they are due and runs at most Config.Workers of
-// them at once. It sleeps until a packet arrives, a run ends, or the next job is
-// due. It returns when ctx ends and every worker has returned.
-func (s *Supervisor) dispatch(ctx context.Context) error {
-	done := make(chan struct{})
-	running := 0
+// dispatcher starts jobs that are due, at most Config.Workers at once. Its
+// fields belong to the goroutine that calls run.
+type dispatcher struct {
+	s       *Supervisor
+	running map[int64]claimed // :: job → what it runs with
+	ended   chan int64        // jobs whose worker has returned
+	turn    int
+	served  map[string]int // :: watch → the turn in which it was served last
+}
+
+// claimed is a job with what it was started with.
+type claimed struct {
+	job      state.Job
+	plan     *plan
+	watch    config.Watch
+	isolated bool
+	locks    []string
+}
+
+func newDispatcher(s *Supervisor) *dispatcher {
+	return &dispatcher{s: s, running: make(map[int64]claimed), ended: make(chan int64), served: make(map[string]int)}
+}
+
+// run starts jobs until ctx ends: when a packet arrives, when a run ends, when
+// the next job is due. Workers live on with work; it returns when the last has.
+func (d *dispatcher) run(ctx, work context.Context) error {
 	defer func() {
-		for ; running > 0; running-- {
-			<-done
+		for len(d.running) > 0 {
+			delete(d.running, <-d.ended)
 		}
 	}()
 	for ctx.Err() == nil {
-		timer, err := s.claimDue(ctx, func(j state.Job) bool {
-			running++
-			go func() {
-				defer func() { done <- struct{}{} }()
-				s.work(ctx, j)
-			}()
-			return running < s.cfg.Workers
-		}, running < s.cfg.Workers)
+		next, err := d.startDue(ctx, work)
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			return err
+		}
+		var timer <-chan time.Time
+		if !next.IsZero() {
+			timer = time.After(max(next.Sub(d.s.now()), time.Millisecond))
 		}
 		select {
 		case <-ctx.Done():
-		case <-s.wake:
+		case <-d.s.wake:
 		case <-timer:
-		case <-done:
-			running--
+		case id := <-d.ended:
+			delete(d.running, id)
 		}
 	}
 	return nil
 }
 
-// claimDue starts what is due while there is room, and returns a timer for what
-// is due next; with no room there is none, for a run must end first.
-func (s *Supervisor) claimDue(ctx context.Context, start func(state.Job) (room bool), room bool) (<-chan time.Time, error) {
-	for room {
-		j, ok, err := s.state.Claim(ctx, s.names, s.now())
+// startDue starts what may start and returns when to look again, zero when only
+// an event can change anything.
+func (d *dispatcher) startDue(ctx, work context.Context) (next time.Time, err error) {
+	for {
+		p := d.s.plan.Load()
+		if len(d.running) >= p.cfg.Workers {
+			return time.Time{}, nil
+		}
+		ready, next, err := d.ready(ctx, p)
+		if err != nil || len(ready) == 0 {
+			return next, err
+		}
+		j, ok, err := d.s.state.Claim(ctx, ready, d.s.now())
 		if err != nil {
-			return nil, err
+			return time.Time{}, err
 		}
 		if !ok {
-			due, err := s.state.Due(ctx)
-			if err != nil || len(due) == 0 {
-				return nil, err
+			// A person was faster.
+			return d.s.now().Add(time.Second), nil
+		}
+		d.start(work, p, j)
+	}
+}
+
+func (d *dispatcher) start(work context.Context, p *plan, j state.Job) {
+	w := p.watchFor(j)
+	isolated := isolates(w)
+	c := claimed{job: j, plan: p, watch: w, isolated: isolated, locks: p.locks(w, isolated)}
+	d.turn++
+	d.served[w.Name] = d.turn
+	d.running[j.ID] = c
+	go func() {
+		defer func() { d.ended <- j.ID }()
+		d.s.work(work, c)
+	}()
+}
+
+// ready returns the watches that have a job which may start now, the one whose
+// turn it is first, and when the next of the others may.
+func (d *dispatcher) ready(ctx context.Context, p *plan) (ready []string, next time.Time, err error) {
+	due, err := d.s.state.Due(ctx)
+	if err != nil || len(due) == 0 {
+		return nil, time.Time{}, err
+	}
+	g, err := d.s.newGate(ctx, p)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	for name, at := range due {
+		w, ok := p.watches[name]
+		if !ok || d.busy(p, w, g.held(name)) {
+			continue
+		}
+		at, err := g.opens(ctx, w, at)
+		switch {
+		case err != nil:
+			return nil, time.Time{}, err
+		case !at.After(g.now):
+			ready = append(ready, name)
+		case next.IsZero() || at.Before(next):
+			next = at
+		}
+	}
+	slices.SortFunc(ready, func(a, b string) int { return d.before(a, b, due) })
+	return ready, next, nil
+}
+
+// before is the order of turns: who has fewer runs, who was not served for
+// longer, whose job has been due for longer.
+func (d *dispatcher) before(a, b string, due map[string]time.Time) int {
+	return cmp.Or(
+		cmp.Compare(d.runs(a), d.runs(b)),
+		cmp.Compare(d.served[a], d.served[b]),
+		due[a].Compare(due[b]),
+		cmp.Compare(a, b),
+	)
+}
+
+func (d *dispatcher) runs(watch string) int {
+	n := 0
+	for _, c := range d.running {
+		if c.watch.Name == watch {
+			n++
+		}
+	}
+	return n
+}
+
+// busy reports whether a run of the watch must wait for another to end. A watch
+// that is in trouble tries one at a time.
+func (d *dispatcher) busy(p *plan, w config.Watch, held bool) bool {
+	if held && d.runs(w.Name) > 0 {
+		return true
+	}
+	wanted := p.locks(w, isolates(w))
+	for _, c := range d.running {
+		for _, lock := range c.locks {
+			if slices.Contains(wanted, lock) {
+				return true
 			}
-			next := slices.MinFunc(slices.Collect(maps.Values(due)), time.Time.Compare)
-			return time.After(max(next.Sub(s.now()), time.Millisecond)), nil
-		}
-		room = start(j)
-	}
-	return nil, nil
-}
-
-// rescue ends the processes that an earlier life left running and gives their
-// jobs back to the queue. The attempts they began stay counted.
-func (s *Supervisor) rescue(ctx context.Context) error {
-	runs, err := s.state.OpenRuns(ctx)
-	if err != nil {
-		return err
-	}
-	for _, r := range runs {
-		if err := s.endLeftover(ctx, r); err != nil {
-			return err
 		}
 	}
-	jobs, err := s.state.Jobs(ctx, state.Running)
-	if err != nil {
-		return err
-	}
-	for _, j := range jobs {
-		if err := s.requeue(ctx, j); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// diedRunning is the reason of an attempt that the supervisor did not survive.
-const diedRunning = "the supervisor ended while it was running"
-
-// requeue takes a job that was running back to the queue, or gives it up when
-// it has ended the supervisor too often to be tried again.
-func (s *Supervisor) requeue(ctx context.Context, j state.Job) error {
-	j.State, j.Due = state.Queued, s.now()
-	j.Class, j.Reason = string(codexrun.Killed), diedRunning
-	w, known := s.watches[j.Watch]
-	if known && decide(codexrun.Killed, j.Attempt, 0, time.Time{}, s.now(), 0).do == actGiveUp {
-		d := noticeDraft(w, j, codexrun.Killed, diedRunning)
-		j.State, j.Answer, j.Outcome = state.Answered, &d, state.Failed
-	}
-	s.log.Info("rescued job", "watch", j.Watch, "job", j.ID, "packets", j.PacketIDs(), "attempt", j.Attempt, "state", j.State)
-	return s.state.Save(ctx, j, s.now())
-}
-
-func (s *Supervisor) endLeftover(ctx context.Context, r state.Run) error {
-	if len(r.Process) > 0 {
-		var p codexrun.Process
-		if err := json.Unmarshal(r.Process, &p); err != nil {
-			return fmt.Errorf("run %d: reading its process: %w", r.ID, err)
-		}
-		if err := s.codex.Kill(p); err != nil {
-			// Its group may be somebody else's by now: better two runs than a
-			// supervisor that cannot start.
-			s.log.Warn("could not end a leftover process", "job", r.Job, "pid", p.PID, "err", err)
-		}
-	}
-	r.Class, r.Text, r.Ended = string(codexrun.Killed), diedRunning, s.now()
-	return s.state.SaveRun(ctx, r)
+	return false
 }

@@ -99,7 +99,8 @@ func (s *Supervisor) forgetOnce(ctx context.Context) (next time.Time) {
 	for _, r := range open {
 		inUse[r.ID] = true
 	}
-	keep := record.Keep{Age: time.Duration(s.cfg.RunsKeepDays) * 24 * time.Hour, Bytes: int64(s.cfg.RunsKeepMB) << 20}
+	cfg := s.plan.Load().cfg
+	keep := record.Keep{Age: time.Duration(cfg.RunsKeepDays) * 24 * time.Hour, Bytes: int64(cfg.RunsKeepMB) << 20}
 	p, err := record.Prune(s.runsDir, keep, s.now(), func(run int64) bool { return inUse[run] })
 	if p.Runs > 0 {
 		s.log.Info("removed the folders of old runs", "runs", p.Runs, "bytes", p.Bytes)

@@ -21,8 +21,11 @@ import (
 type launch struct {
 	s     *Supervisor
 	w     config.Watch
+	plan  *plan
 	job   *state.Job
 	bin   codexrun.Binary
+	dir   string     // where Codex runs
+	tree  state.Tree // what dir holds when it is a worktree of its own
 	began time.Time
 
 	repo    repoFacts // known from the first prompt on
@@ -40,8 +43,11 @@ func seed(w config.Watch) string { return string(w.Session.Mode) + ":" + w.Sessi
 func (l *launch) first(ctx context.Context) codexrun.Result {
 	spec, err := l.spec(ctx)
 	l.repo = <-l.reading
+	if l.tree.Base != "" {
+		l.repo.commit = l.tree.Base
+	}
 	if err == nil {
-		spec.Prompt, err = l.prompt(spec)
+		err = l.fillPrompt(ctx, &spec)
 	}
 	if err != nil {
 		return codexrun.Result{Class: codexrun.BadConfig, Text: err.Error()}
@@ -54,7 +60,7 @@ func (l *launch) first(ctx context.Context) codexrun.Result {
 func (l *launch) spec(ctx context.Context) (codexrun.Spec, error) {
 	w := l.w
 	spec := codexrun.Spec{
-		Binary: l.bin, Dir: w.Workdir, Sandbox: codexrun.Sandbox(w.Sandbox), Network: w.NetworkAccess,
+		Binary: l.bin, Dir: l.dir, Sandbox: codexrun.Sandbox(w.Sandbox), Network: w.NetworkAccess,
 		UseProjectConfig: w.UseProjectConfig, Model: w.Model, Profile: w.Profile, Plugins: w.Plugins,
 		Config: w.CodexConfig, ExtraArgs: w.ExtraArgs,
 		Timeout: w.Timeout, IdleTimeout: w.IdleTimeout,

@@ -22,6 +22,8 @@ type packetMeta struct {
 	Repo    string `json:"repo"`
 	Branch  string `json:"branch"`
 	Hop     int    `json:"hop"`
+	// Commit is what the packet is about.
+	Commit string `json:"commit"`
 }
 
 func metaOf(raw json.RawMessage) packetMeta {
@@ -113,6 +115,7 @@ func answeredIDs(m relay.Message) []int64 {
 	var meta struct {
 		Packets  []int64 `json:"packets"`
 		Terminal bool    `json:"terminal"`
+		Schedule string  `json:"schedule"`
 	}
 	if len(m.Meta) > 0 && json.Unmarshal(m.Meta, &meta) != nil {
 		meta.Packets = nil
@@ -122,6 +125,8 @@ func answeredIDs(m relay.Message) []int64 {
 		return nil
 	case len(meta.Packets) > 0:
 		return meta.Packets
+	case meta.Schedule != "":
+		return nil // it answers no packet
 	case m.ReplyTo > 0:
 		return []int64{m.ReplyTo}
 	}

@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"autoreview/codexrun"
 	"autoreview/supervisor/config"
+	"autoreview/supervisor/state"
 	"autoreview/supervisor/verdict"
 	"autoreview/templates"
 )
@@ -19,13 +19,41 @@ import (
 // file that the prompt names: Codex takes at most 1,048,576 characters.
 const maxPromptBytes = 900_000
 
+// fillPrompt gives a run its prompt.
+func (l *launch) fillPrompt(ctx context.Context, spec *codexrun.Spec) (err error) {
+	if l.job.Schedule != "" {
+		spec.Prompt, err = l.scheduledPrompt(ctx, *spec)
+		return err
+	}
+	data := l.review(*spec)
+	if l.w.Session.Mode == config.SessionFresh {
+		spec.Prompt, err = l.prompt(*spec, data)
+		return err
+	}
+	// A thread that takes the place of another does not know what was found. It
+	// may turn out only when it runs that there has to be one.
+	fresh := data
+	fresh.Resumed = false
+	if fresh.Earlier = l.earlier(ctx); fresh.Earlier != "" {
+		fresh.EarlierBoundary = templates.NewBoundary(fresh.Earlier)
+	}
+	if !data.Resumed {
+		spec.Prompt, err = l.prompt(*spec, fresh)
+		return err
+	}
+	if spec.FreshPrompt, err = l.prompt(*spec, fresh); err != nil {
+		return err
+	}
+	spec.Prompt, err = l.prompt(*spec, data)
+	return err
+}
+
 // prompt renders the prompt of a review. Packets that are too large for it are
 // written to a private file in the run's folder.
-func (l *launch) prompt(spec codexrun.Spec) (string, error) {
+func (l *launch) prompt(spec codexrun.Spec, data templates.Review) (string, error) {
 	if l.w.Deliver == config.DeliverMCP {
-		return templates.Render(templates.NameReviewMCP, l.w.Template, l.review(spec))
+		return templates.Render(templates.NameReviewMCP, l.w.Template, data)
 	}
-	data := l.review(spec)
 	if size(data) > maxPromptBytes {
 		text, err := templates.Render(templates.NamePackets, "", data)
 		if err != nil {
@@ -43,20 +71,24 @@ func (l *launch) review(spec codexrun.Spec) templates.Review {
 	j := l.job
 	r := templates.Review{
 		Channel: l.w.Channel, ReplyAs: l.w.ReplyAs,
-		Repo: l.w.Workdir, Branch: l.repo.branch, Commit: short(l.repo.commit),
+		Repo: spec.Dir, Branch: l.repo.branch, Commit: short(l.repo.commit),
 		Resumed:  spec.Resume != "" || spec.Fork != "",
-		CanWrite: spec.Sandbox != codexrun.ReadOnly && spec.Sandbox != "",
+		CanWrite: canWrite(spec), Isolated: l.tree != state.Tree{},
 	}
 	texts := make([]string, len(j.Packets))
 	for i, p := range j.Packets {
 		r.Sender = p.Sender // one job has one sender
 		texts[i] = p.Text
 		r.Packets = append(r.Packets, templates.Packet{
-			ID: p.ID, TS: time.UnixMicro(int64(p.TS * 1e6)).UTC().Format("2006-01-02 15:04:05 UTC"), Text: p.Text,
+			ID: p.ID, TS: stamp(posted(p.TS)), Text: p.Text,
 		})
 	}
 	r.Boundary = templates.NewBoundary(texts...)
 	return r
+}
+
+func canWrite(spec codexrun.Spec) bool {
+	return spec.Sandbox != codexrun.ReadOnly && spec.Sandbox != ""
 }
 
 func size(r templates.Review) int {
@@ -73,7 +105,9 @@ func size(r templates.Review) int {
 // then is returned as it came, with the error.
 func (l *launch) verdict(ctx context.Context, res codexrun.Result) reviewed {
 	v, err := verdict.Parse(res.Final)
-	if err != nil {
+	if limit := l.s.roundIsOver(ctx, l.plan, l.w, l.job.ID); err != nil && limit != "" {
+		l.s.log.Warn("answer is no verdict, and the limit leaves no asking again", "watch", l.w.Name, "job", l.job.ID, "limit", limit)
+	} else if err != nil {
 		l.s.log.Warn("answer is no verdict, asking once more", "watch", l.w.Name, "job", l.job.ID, "err", oneLine(err))
 		if again, ok := l.reask(ctx, res, err); ok {
 			res = again
@@ -108,6 +142,9 @@ func (l *launch) ask(ctx context.Context, res codexrun.Result, bad error, thread
 	}
 	spec.Resume, spec.Fork = thread, ""
 	data := templates.Reask{Problems: problems(bad)}
+	if thread == "" && l.job.Schedule != "" {
+		return codexrun.Result{}, errors.New("a scheduled review is not asked for again in a fresh thread")
+	}
 	if thread == "" {
 		r := l.review(spec)
 		data.Review, data.Answer = &r, res.Final

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"autoreview/codexrun"
+	"autoreview/supervisor/config"
 )
 
 func TestDecide(t *testing.T) {
@@ -37,7 +38,7 @@ func TestDecide(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := decide(tt.class, tt.attempt, tt.parks, tt.retryAt, now, tt.jitter); got != tt.want {
+			if got := decide(policyFor(config.Watch{}, tt.class), tt.attempt, tt.parks, tt.retryAt, now, tt.jitter); got != tt.want {
 				t.Errorf("decide: got %+v, want %+v", got, tt.want)
 			}
 		})
@@ -58,5 +59,49 @@ func TestEveryClassHasAPolicy(t *testing.T) {
 	}
 	if len(policies) != len(classes) {
 		t.Errorf("got %d policies for %d classes", len(policies), len(classes))
+	}
+	// And each can be changed by the configuration.
+	for _, c := range config.RetryClasses {
+		if _, ok := policies[codexrun.Class(c)]; !ok {
+			t.Errorf("the configuration knows the class %q, and there is no policy for it", c)
+		}
+	}
+	if len(config.RetryClasses) != len(classes) {
+		t.Errorf("the configuration knows %d classes, want %d", len(config.RetryClasses), len(classes))
+	}
+}
+
+// A watch changes the rows that it names, and no others. No change makes a row
+// that would run again and again without a wait or an end.
+func TestRetryRules(t *testing.T) {
+	const s, m = time.Second, time.Minute
+	tests := []struct {
+		name  string
+		class codexrun.Class
+		rule  config.RetryRule
+		want  policy
+	}{
+		{"more attempts", codexrun.Network, config.RetryRule{Attempts: 20}, policy{actRetry, 20, 10 * s, 10 * m, true}},
+		{"other waits", codexrun.ModelError, config.RetryRule{First: m, Limit: 2 * m}, policy{actRetry, 5, m, 2 * m, false}},
+		{"a shorter limit", codexrun.Network, config.RetryRule{Limit: 3 * s}, policy{actRetry, 8, 3 * s, 3 * s, true}},
+		{"a longer first wait", codexrun.Crashed, config.RetryRule{First: 5 * m}, policy{actRetry, 4, 5 * m, 5 * m, false}},
+		{"park instead of giving up", codexrun.Network, config.RetryRule{Do: "park"}, policy{actPark, 0, 10 * s, 10 * m, true}},
+		{"give up instead of parking", codexrun.Auth, config.RetryRule{Do: "give_up"}, policy{actGiveUp, 4, m, 10 * m, true}},
+		{"an end for what had none", codexrun.Auth, config.RetryRule{Do: "retry"}, policy{actRetry, 4, m, 10 * m, true}},
+		{"waits for what had none", codexrun.ContextFull, config.RetryRule{Do: "park"}, policy{actPark, 0, 5 * s, m, true}},
+		{"an end and waits", codexrun.InputTooLarge, config.RetryRule{Do: "retry"}, policy{actRetry, 4, 5 * s, m, false}},
+		{"a fresh thread", codexrun.Crashed, config.RetryRule{Do: "fresh", Attempts: 2}, policy{actFresh, 2, 5 * s, m, false}},
+		{"nothing", codexrun.Quota, config.RetryRule{}, policies[codexrun.Quota]},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := config.Watch{Retry: map[string]config.RetryRule{string(tt.class): tt.rule}}
+			if got := policyFor(w, tt.class); got != tt.want {
+				t.Errorf("policyFor: got %+v, want %+v", got, tt.want)
+			}
+			if got := policyFor(w, codexrun.Killed); got != policies[codexrun.Killed] {
+				t.Errorf("policyFor another class: got %+v", got)
+			}
+		})
 	}
 }

@@ -2,8 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 
 	"autoreview/relay"
 	"autoreview/supervisor/config"
@@ -85,8 +83,7 @@ func (x *watcher) begin(ctx context.Context, since int64, a answers) (int64, err
 		}
 		for _, m := range p.Messages {
 			if isPacket(x.w, m) && a.owes(m.ID) {
-				key := fmt.Sprintf("job/%s/%d/1/%s", x.w.Name, m.ID, rand.Text())
-				b.Items = append(b.Items, state.Item{Packet: packetOf(m), Group: group(m), Key: key})
+				b.Items = append(b.Items, x.item(m))
 			}
 		}
 		b.Cursor = p.LatestID
@@ -94,6 +91,7 @@ func (x *watcher) begin(ctx context.Context, since int64, a answers) (int64, err
 			break
 		}
 	}
+	x.takeTrees(ctx, b.Items)
 	added, err := x.s.state.Enqueue(ctx, b, now)
 	if err != nil {
 		return 0, err

@@ -18,6 +18,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"autoreview/codexrun"
@@ -68,6 +69,9 @@ type Options struct {
 	Codex Codex
 	// Logger is silent when nil.
 	Logger *slog.Logger
+	// Load reads the configuration again, for Reload; nil means that it never
+	// changes.
+	Load func() (config.Config, error)
 	// Unreachable, if not nil, is called each time the relay could not be read.
 	// It must not block.
 	Unreachable func()
@@ -81,7 +85,10 @@ type Options struct {
 
 // Supervisor supervises. Make one with New and call Run once.
 type Supervisor struct {
+	// cfg is the configuration of the start, for what does not change after it.
 	cfg     config.Config
+	plan    atomic.Pointer[plan]
+	load    func() (config.Config, error)
 	relay   Relay
 	state   *state.Store
 	codex   Codex
@@ -90,14 +97,25 @@ type Supervisor struct {
 	jitter  func() float64
 	lost    func()
 	runsDir string
-	watches map[string]config.Watch // :: name → watch
-	names   []string
 
 	live  *live
 	meter Meter
 
 	// wake tells the dispatcher to look for due jobs; it holds at most one token.
 	wake chan struct{}
+	// reload asks for the configuration to be read again, replanned tells the
+	// schedules that it was; each holds at most one token.
+	reload, replanned chan struct{}
+	// stopping is closed when no more is to be begun, hurry when nobody waits for
+	// what is running.
+	stopping, hurry chan struct{}
+	hurryOnce       sync.Once
+
+	// aside are posts that nothing waits for until the end.
+	aside sync.WaitGroup
+
+	hintMu        sync.Mutex // guards hinted and doubt
+	hinted, doubt time.Time  // see accountUntil
 
 	lastFileMu sync.Mutex // serialises writes of LASTFILE
 }
@@ -107,17 +125,20 @@ func New(o Options) (*Supervisor, error) {
 	if o.Relay == nil || o.State == nil {
 		return nil, errors.New("a relay and a state are required")
 	}
-	if len(o.Config.Watches) == 0 {
-		return nil, errors.New("there is nothing to watch")
+	p, err := newPlan(o.Config)
+	if err != nil {
+		return nil, err
 	}
 	s := &Supervisor{
 		cfg: o.Config, relay: o.Relay, state: o.State, codex: o.Codex,
 		log: o.Logger, now: o.Now, jitter: o.Jitter,
-		lost:    o.Unreachable,
+		lost: o.Unreachable, load: o.Load,
 		runsDir: filepath.Join(o.Config.StateDir, "runs"),
-		watches: make(map[string]config.Watch),
 		wake:    make(chan struct{}, 1),
+		reload:  make(chan struct{}, 1), replanned: make(chan struct{}, 1),
+		stopping: make(chan struct{}), hurry: make(chan struct{}),
 	}
+	s.plan.Store(p)
 	if s.codex == nil {
 		s.codex = CLI{}
 	}
@@ -137,16 +158,13 @@ func New(o Options) (*Supervisor, error) {
 	if s.jitter == nil {
 		s.jitter = rand.Float64
 	}
-	for _, w := range o.Config.Watches {
-		s.watches[w.Name] = w
-		s.names = append(s.names, w.Name)
-	}
 	return s, nil
 }
 
 // Run supervises until ctx ends and everything it started has ended: running
-// reviews are stopped and go on in the next life. It first ends what an earlier
-// life left behind. The error is nil when ctx ended it.
+// reviews may go on for Config.Grace, or until Hurry is called; those that have
+// not ended then are stopped and go on in the next life. It first ends what an
+// earlier life left behind. The error is nil when ctx ended it.
 func (s *Supervisor) Run(ctx context.Context) error {
 	if err := s.rescue(ctx); err != nil {
 		return fmt.Errorf("rescuing jobs of an earlier life: %w", err)
@@ -155,31 +173,77 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	work, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	idle := make(chan struct{})
 	var wg sync.WaitGroup
 	s.live.touch() // what an earlier life left is queued again
+	wg.Go(func() { s.grace(ctx, idle, cut) })
 	wg.Go(func() { s.postAsked(ctx) })
 	wg.Go(func() { s.forgetRuns(ctx) })
+	wg.Go(func() { s.keepTime(ctx) })
 	for _, j := range answered {
 		wg.Go(func() { s.deliver(ctx, j) })
 	}
-	for _, w := range s.cfg.Watches {
-		wg.Go(func() { s.watch(ctx, w) })
-	}
-	if err := s.dispatch(ctx); err != nil {
-		cancel(err)
-		wg.Wait()
-		return err
-	}
+	wg.Go(func() { s.read(ctx) })
+	err = newDispatcher(s).run(ctx, work)
+	end(err)
+	s.aside.Wait()
+	close(idle)
 	wg.Wait()
-	return nil
+	return err
 }
 
-func (s *Supervisor) wakeDispatcher() {
+// read reads the channels, by the plan of the time, until ctx ends.
+func (s *Supervisor) read(ctx context.Context) {
+	r := &readers{s: s, running: make(map[string]reader)}
+	defer r.stop()
+	r.follow(ctx, s.plan.Load())
+	s.reloads(ctx, r)
+}
+
+// errStopping is why a run ends that the supervisor has no more time for.
+var errStopping = errors.New("the supervisor is stopping")
+
+// grace lets what is running go on for a while after ctx has ended, and then
+// cuts it off. It returns when nothing is running any more.
+func (s *Supervisor) grace(ctx context.Context, idle <-chan struct{}, cut context.CancelCauseFunc) {
 	select {
-	case s.wake <- struct{}{}:
-	default:
+	case <-ctx.Done():
+	case <-idle:
+		return
+	}
+	close(s.stopping)
+	select {
+	case <-time.After(s.plan.Load().cfg.Grace):
+	case <-s.hurry:
+	case <-idle:
+		return
+	}
+	cut(errStopping)
+	<-idle
+}
+
+// Hurry ends the time that running reviews have when Run is told to stop. It may
+// be called more than once, and before that.
+func (s *Supervisor) Hurry() { s.hurryOnce.Do(func() { close(s.hurry) }) }
+
+func (s *Supervisor) wakeDispatcher() { signal(s.wake) }
+
+// pause waits for d and reports whether to go on: not when ctx has ended, nor
+// when the supervisor is stopping.
+func (s *Supervisor) pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	case <-s.stopping:
+		return false
 	}
 }
 

@@ -15,18 +15,22 @@ import (
 type View struct {
 	cfg   config.Config
 	state *state.Store
-	live  *live // nil when no supervisor runs
+	live  *live // nil when the supervisor is not in this process
+	apart bool  // one runs in another process
 	now   func() time.Time
 }
 
-// Look returns the View of a state that no supervisor has.
-func Look(cfg config.Config, st *state.Store) *View {
-	return &View{cfg: cfg, state: st, now: time.Now}
+// Look returns the View of a state that no supervisor has or, with running, of
+// one that a supervisor has which cannot be asked.
+func Look(cfg config.Config, st *state.Store, running bool) *View {
+	return &View{cfg: cfg, state: st, apart: running, now: time.Now}
 }
+
+func (v *View) running() bool { return v.live != nil || v.apart }
 
 // View returns the View of a running supervisor.
 func (s *Supervisor) View() *View {
-	return &View{cfg: s.cfg, state: s.state, live: s.live, now: s.now}
+	return &View{cfg: s.plan.Load().cfg, state: s.state, live: s.live, now: s.now}
 }
 
 // Status is how everything stands.
@@ -53,6 +57,7 @@ type WatchState string
 // The closed set of what a watch may be doing.
 const (
 	WatchStopped     WatchState = "stopped"     // no supervisor runs
+	WatchUnknown     WatchState = "unknown"     // one runs that cannot be asked
 	WatchStarting    WatchState = "starting"    // it has not reached the relay yet
 	WatchWatching    WatchState = "watching"    // it hears of every packet
 	WatchUnreachable WatchState = "unreachable" // it cannot read the channel
@@ -95,7 +100,7 @@ func (v *View) Status(ctx context.Context, ended int) (Status, error) {
 		return Status{}, err
 	}
 	st := Status{
-		Running: v.live != nil, Config: v.cfg.Path, Relay: v.cfg.Relay, Time: sit.now,
+		Running: v.running(), Config: v.cfg.Path, Relay: v.cfg.Relay, Time: sit.now,
 		Watches: []WatchStatus{}, Jobs: []JobStatus{},
 	}
 	jobs, err := v.jobs(ctx, ended)
@@ -137,6 +142,9 @@ func (v *View) watch(sit situation, w config.Watch) WatchStatus {
 	s := WatchStatus{Name: w.Name, Channel: w.Channel, State: WatchStopped, Paused: sit.paused[w.Name]}
 	if h, ok := sit.holds[w.Name]; ok && h.Until.After(sit.now) {
 		s.Held = &Held{Class: h.Class, Reason: h.Reason, Since: h.Since, Until: h.Until}
+	}
+	if v.apart {
+		s.State = WatchUnknown
 	}
 	if v.live == nil {
 		return s

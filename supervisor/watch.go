@@ -164,10 +164,10 @@ func (x *watcher) enqueue(ctx context.Context, messages []relay.Message, cursor 
 	}
 	for _, m := range messages {
 		if isPacket(x.w, m) {
-			key := fmt.Sprintf("job/%s/%d/1/%s", x.w.Name, m.ID, rand.Text())
-			b.Items = append(b.Items, state.Item{Packet: packetOf(m), Group: group(m), Key: key})
+			b.Items = append(b.Items, x.item(m))
 		}
 	}
+	x.takeTrees(ctx, b.Items)
 	added, err := x.s.state.Enqueue(ctx, b, now)
 	if err != nil {
 		return err
@@ -178,6 +178,24 @@ func (x *watcher) enqueue(ctx context.Context, messages []relay.Message, cursor 
 		x.s.wakeDispatcher()
 	}
 	return nil
+}
+
+func (x *watcher) item(m relay.Message) state.Item {
+	key := fmt.Sprintf("job/%s/%d/1/%s", x.w.Name, m.ID, rand.Text())
+	return state.Item{Packet: packetOf(m), Group: group(m), Key: key}
+}
+
+// takeTrees takes down what isolated reviews of packets are about, as soon as
+// the packets are there: their author may be about to go on.
+func (x *watcher) takeTrees(ctx context.Context, items []state.Item) {
+	trees := make(map[string]state.Tree) // :: commit as the packet names it → its tree
+	for i := range items {
+		commit := metaOf(items[i].Packet.Meta).Commit
+		if _, ok := trees[commit]; !ok {
+			trees[commit] = x.s.takeTree(ctx, x.w, commit)
+		}
+		items[i].Tree = trees[commit]
+	}
 }
 
 // reportGap says once, in the channel, that messages were pruned before they
@@ -192,9 +210,9 @@ func (x *watcher) reportGap(ctx context.Context, oldest int64) {
 	x.s.status(ctx, x.w, text, fmt.Sprintf("gap/%s/%s/%d", x.w.Name, x.logID, oldest))
 }
 
-// status posts a message that ends nothing. It is a courtesy: when it cannot be
-// posted that is logged and no more.
-func (s *Supervisor) status(ctx context.Context, w config.Watch, text, key string) {
+// status posts a message that ends nothing, and reports whether it is there. It
+// is a courtesy: when it cannot be posted that is logged and no more.
+func (s *Supervisor) status(ctx context.Context, w config.Watch, text, key string) bool {
 	_, err := s.relay.Post(ctx, relay.Draft{
 		Target: w.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindStatus, Key: key, Source: source,
 	})
@@ -205,6 +223,7 @@ func (s *Supervisor) status(ctx context.Context, w config.Watch, text, key strin
 	case err != nil:
 		s.log.Warn("could not post a status", "watch", w.Name, "err", err)
 	}
+	return err == nil
 }
 
 // source names the supervisor in the relay's activity log.

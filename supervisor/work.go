@@ -26,13 +26,13 @@ type failure struct {
 }
 
 // work makes one attempt at a claimed job and takes the job to its next state.
-func (s *Supervisor) work(ctx context.Context, j state.Job) {
-	w := s.watches[j.Watch]
+func (s *Supervisor) work(ctx context.Context, c claimed) {
+	w, j := c.watch, c.job
 	log := s.log.With("watch", j.Watch, "job", j.ID)
 	log.Info("reviewing", "packets", j.PacketIDs(), "attempt", j.Attempt, "waited", s.now().Sub(j.Created).Round(time.Millisecond))
 	attempt, end := s.live.begin(ctx, j.ID)
 	defer end()
-	out := s.attempt(attempt, w, &j)
+	out := s.attempt(attempt, c, &j)
 	if s.live.seal(j.ID) {
 		s.endCancelled(ctx, w, j)
 		return
@@ -43,11 +43,13 @@ func (s *Supervisor) work(ctx context.Context, j state.Job) {
 		s.save(ctx, j)
 		log.Info("released, the next start goes on with it")
 	case out.posted != nil:
+		s.well(ctx, w)
 		s.finish(ctx, withPosted(j, *out.posted), *out.posted)
 	case out.draft != nil:
+		s.well(ctx, w)
 		s.answer(ctx, j, *out.draft, state.Done)
 	default:
-		s.fail(ctx, w, j, *out.failure)
+		s.fail(ctx, c, j, *out.failure)
 	}
 }
 
@@ -60,12 +62,30 @@ func (s *Supervisor) answer(ctx context.Context, j state.Job, d relay.Draft, out
 	}
 }
 
+// well takes note that reviews of a watch work.
+func (s *Supervisor) well(ctx context.Context, w config.Watch) {
+	s.wentWell()
+	if err := s.release(ctx, w); err != nil {
+		s.log.Error("could not release a watch", "watch", w.Name, "err", err)
+	}
+}
+
 // fail applies the policy of a class of failure to a job.
-func (s *Supervisor) fail(ctx context.Context, w config.Watch, j state.Job, f failure) {
+func (s *Supervisor) fail(ctx context.Context, c claimed, j state.Job, f failure) {
+	w := c.watch
 	log := s.log.With("watch", j.Watch, "job", j.ID, "class", f.class)
-	parks := s.parks(ctx, j, f.class)
-	d := decide(f.class, j.Attempt, parks, f.retryAt, s.now(), s.jitter())
+	p := policyFor(w, f.class)
+	d := decide(p, j.Attempt, s.parks(ctx, w, f.class), f.retryAt, s.now(), s.jitter())
 	j.Class, j.Reason = string(f.class), f.text
+	if p.shared {
+		t := trouble{class: string(f.class), reason: f.text, until: d.at, about: about(j), say: d.do == actPark}
+		if err := s.hold(ctx, w, t); err != nil {
+			log.Error("could not hold a watch", "err", err)
+		}
+	}
+	if limit := s.roundIsOver(ctx, c.plan, w, j.ID); limit != "" && d.do != actPark && d.do != actGiveUp {
+		d.do, f.text = actGiveUp, limit+"; the last run failed: "+f.text
+	}
 	switch d.do {
 	case actGiveUp:
 		log.Error("giving up", "packets", j.PacketIDs(), "attempt", j.Attempt, "reason", f.text)
@@ -77,36 +97,27 @@ func (s *Supervisor) fail(ctx context.Context, w config.Watch, j state.Job, f fa
 		j.Attempt--
 	}
 	j.State, j.Due = state.Waiting, d.at
-	if !s.save(ctx, j) {
-		return
-	}
-	log.Warn("waiting to try again", "attempt", j.Attempt, "until", d.at.Local().Format(time.TimeOnly), "reason", f.text)
-	if d.do == actPark && parks == 0 {
-		s.status(ctx, w, parkedText(j, f.class, f.text, d.at), "parked/"+j.Key+"/"+string(f.class))
+	if s.save(ctx, j) {
+		log.Warn("waiting to try again", "attempt", j.Attempt, "until", d.at.Local().Format(time.TimeOnly), "reason", f.text)
 	}
 }
 
-// parks counts the latest runs of a job that ended with the same class, and so
-// how often it has been parked for it. A run that could not even be started
-// leaves no record; the job's class tells of it.
-func (s *Supervisor) parks(ctx context.Context, j state.Job, class codexrun.Class) int {
-	if j.Class != string(class) {
-		return 0
-	}
-	runs, err := s.state.Runs(context.WithoutCancel(ctx), j.ID)
+// parks is how often in a row the watch was parked for a class of failure.
+func (s *Supervisor) parks(ctx context.Context, w config.Watch, class codexrun.Class) int {
+	holds, err := s.state.Holds(context.WithoutCancel(ctx))
 	if err != nil {
-		s.log.Warn("could not count earlier runs", "job", j.ID, "err", err)
+		s.log.Warn("could not count earlier failures", "watch", w.Name, "err", err)
 	}
-	n := 0
-	for i := len(runs) - 1; i >= 0 && runs[i].Class == string(class); i-- {
-		n++
+	if h := holds[w.Name]; h.Class == string(class) {
+		return h.Failures
 	}
-	return max(n-1, 1)
+	return 0
 }
 
 // attempt makes one attempt: it runs Codex, once more where the answer has to be
 // asked for again, and says what came of it.
-func (s *Supervisor) attempt(ctx context.Context, w config.Watch, j *state.Job) outcome {
+func (s *Supervisor) attempt(ctx context.Context, c claimed, j *state.Job) outcome {
+	w := c.watch
 	if w.Deliver == config.DeliverMCP {
 		// An earlier attempt may have posted before it died.
 		if out, ok := s.postedByCodex(ctx, w, *j); ok {
@@ -114,11 +125,16 @@ func (s *Supervisor) attempt(ctx context.Context, w config.Watch, j *state.Job) 
 		}
 	}
 	reading := readRepo(ctx, w.Workdir)
-	bin, err := s.codex.Find(ctx, s.cfg.CodexBin)
+	bin, err := s.codex.Find(ctx, c.plan.cfg.CodexBin)
 	if err != nil {
 		return s.stopped(ctx, failure{class: codexrun.NoCodex, text: err.Error()})
 	}
-	l := launch{s: s, w: w, job: j, bin: bin, began: s.now(), reading: reading}
+	place, err := s.workplace(ctx, c)
+	if err != nil {
+		return s.stopped(ctx, failure{class: codexrun.Crashed, text: err.Error()})
+	}
+	defer place.clean()
+	l := launch{s: s, w: w, plan: c.plan, job: j, bin: bin, dir: place.dir, tree: place.tree, began: s.now(), reading: reading}
 	res := l.first(ctx)
 	if res.Class != codexrun.Completed {
 		return s.failedRun(ctx, w, *j, res)

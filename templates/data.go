@@ -29,6 +29,12 @@ type Review struct {
 	Resumed bool
 	// CanWrite says that the sandbox lets commands change files.
 	CanWrite bool
+	// Isolated says that the working directory is a copy made for this review.
+	Isolated bool
+	// Earlier are the open findings of the last review, for a fresh thread that
+	// takes the place of one that could not be gone on with; otherwise "".
+	// EarlierBoundary bounds them; see NewBoundary.
+	Earlier, EarlierBoundary string
 }
 
 // Packet is one message to be reviewed.
@@ -77,7 +83,43 @@ func (r Review) check() error {
 	for i, p := range r.Packets {
 		texts[i] = p.Text
 	}
+	if r.Earlier != "" {
+		if err := checkBoundary(r.EarlierBoundary, r.Earlier); err != nil {
+			return err
+		}
+	}
 	return checkBoundary(r.Boundary, texts...)
+}
+
+// Scheduled is the data of the prompt of a review that no packet asks for.
+type Scheduled struct {
+	// Schedule is its name, Due when it was due, Previous when it was before, ""
+	// when this is the first time.
+	Schedule, Due, Previous string
+	// Channel is where it answers as ReplyAs.
+	Channel, ReplyAs string
+	// Messages are those of the channel since Previous, oldest first, possibly
+	// none. Boundary marks where each begins and ends; see NewBoundary.
+	Messages []Message
+	Boundary string
+	// The rest is as in Review.
+	Repo, Branch, Commit        string
+	Resumed, CanWrite, Isolated bool
+}
+
+// Message is one message of the channel.
+type Message struct {
+	ID int64
+	// TS is when it was posted, as text for a reader.
+	TS, Sender, Kind, Text string
+}
+
+func (s Scheduled) check() error {
+	texts := make([]string, len(s.Messages))
+	for i, m := range s.Messages {
+		texts[i] = m.Text
+	}
+	return checkBoundary(s.Boundary, texts...)
 }
 
 // Reask is the data of the prompt that follows a bad answer.
@@ -144,6 +186,12 @@ func sample(name string) any {
 	switch name {
 	case NameReask:
 		return Reask{Problems: []string{"verdict: is missing"}, Answer: "{}", Review: &r, Boundary: NewBoundary()}
+	case NameSchedule:
+		return Scheduled{
+			Schedule: "nightly", Due: "2026-01-02 02:30:00 UTC", Previous: "2026-01-01 02:30:00 UTC", Channel: r.Channel, ReplyAs: r.ReplyAs,
+			Messages: []Message{{ID: 41, TS: "2026-01-01 15:04:05 UTC", Sender: "claude", Text: "Summary: an example"}},
+			Boundary: NewBoundary(), Repo: r.Repo, Branch: r.Branch, Commit: r.Commit,
+		}
 	case NameSummary:
 		return Summary{Channel: r.Channel, Rounds: 1}
 	}

@@ -4,7 +4,7 @@
 // The templates are text/template with missingkey=error and no functions beyond
 // the built-in ones; what a template can use is the exported fields and methods
 // of its data: Review for NameReview, NameReviewMCP and NamePackets, Reask for
-// NameReask, Summary for NameSummary.
+// NameReask, Summary for NameSummary, Scheduled for NameSchedule.
 package templates
 
 import (
@@ -28,6 +28,8 @@ const (
 	NamePackets = "packets.md.tmpl"
 	// NameSummary asks a thread for a summary to begin a fresh one with.
 	NameSummary = "summary.md.tmpl"
+	// NameSchedule asks for a review that no packet asks for.
+	NameSchedule = "schedule.md.tmpl"
 )
 
 //go:embed *.md.tmpl

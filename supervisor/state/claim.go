@@ -100,11 +100,34 @@ func (s *Store) Spent(ctx context.Context, since time.Time) ([]Spend, error) {
 	return out, rows.Err()
 }
 
-// LastEnd returns when a run of the class ended last, zero when none has.
-func (s *Store) LastEnd(ctx context.Context, class string) (time.Time, error) {
+// LastStart returns when the latest run began that ended with the class, zero
+// when none has.
+func (s *Store) LastStart(ctx context.Context, class string) (time.Time, error) {
 	var us sql.NullInt64
-	if err := s.db.QueryRowContext(ctx, `SELECT max(ended) FROM run WHERE class = ?`, class).Scan(&us); err != nil {
-		return time.Time{}, fmt.Errorf("reading the last end: %w", err)
+	if err := s.db.QueryRowContext(ctx, `SELECT max(started) FROM run WHERE class = ?`, class).Scan(&us); err != nil {
+		return time.Time{}, fmt.Errorf("reading the last start: %w", err)
 	}
 	return fromMicro(us.Int64), nil
+}
+
+// LastReview returns the job of a watch whose review was posted last; ok is false
+// when there is none.
+func (s *Store) LastReview(ctx context.Context, watch string) (j Job, ok bool, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		var id int64
+		err := tx.QueryRowContext(ctx, `SELECT id FROM job WHERE watch = ? AND state = 'done' AND schedule = ''
+			ORDER BY updated DESC, id DESC LIMIT 1`, watch).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			j, err = loadJob(ctx, tx, id)
+			ok = err == nil
+		}
+		return err
+	})
+	if err != nil {
+		return Job{}, false, fmt.Errorf("reading the last review: %w", err)
+	}
+	return j, ok, nil
 }

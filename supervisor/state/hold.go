@@ -2,6 +2,8 @@ package state
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -39,20 +41,31 @@ func (s *Store) Holds(ctx context.Context) (map[string]Hold, error) {
 	return out, rows.Err()
 }
 
-// SaveHold keeps the hold of a watch, instead of one that it had.
-func (s *Store) SaveHold(ctx context.Context, h Hold) error {
-	_, err := s.db.ExecContext(ctx, `INSERT OR REPLACE INTO hold (watch, class, reason, since, until, failures, said) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		h.Watch, h.Class, h.Reason, toMicro(h.Since), toMicro(h.Until), h.Failures, h.Said)
+// ChangeHold reads the hold of a watch and writes what change makes of it, in
+// one transaction. held says whether there is one; change returns whether there
+// is to be one.
+func (s *Store) ChangeHold(ctx context.Context, watch string, change func(h Hold, held bool) (Hold, bool)) (Hold, error) {
+	var h Hold
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		var since, until int64
+		h = Hold{Watch: watch}
+		err := tx.QueryRowContext(ctx, `SELECT class, reason, since, until, failures, said FROM hold WHERE watch = ?`, watch).
+			Scan(&h.Class, &h.Reason, &since, &until, &h.Failures, &h.Said)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		h.Since, h.Until = fromMicro(since), fromMicro(until)
+		var keep bool
+		if h, keep = change(h, err == nil); !keep {
+			_, err = tx.ExecContext(ctx, `DELETE FROM hold WHERE watch = ?`, watch)
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO hold (watch, class, reason, since, until, failures, said) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			watch, h.Class, h.Reason, toMicro(h.Since), toMicro(h.Until), h.Failures, h.Said)
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("saving a hold: %w", err)
+		return Hold{}, fmt.Errorf("changing a hold: %w", err)
 	}
-	return nil
-}
-
-// ClearHold takes away the hold of a watch, if it has one.
-func (s *Store) ClearHold(ctx context.Context, watch string) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM hold WHERE watch = ?`, watch); err != nil {
-		return fmt.Errorf("clearing a hold: %w", err)
-	}
-	return nil
+	return h, nil
 }

@@ -9,8 +9,11 @@ import (
 // Facts are what the supervisor knows about a review beyond its words. Zero
 // fields are left out of the text.
 type Facts struct {
-	// Packets are the ids that the review answers, at least one.
+	// Packets are the ids that the review answers, at least one unless Schedule
+	// is set.
 	Packets []int64
+	// Schedule names the schedule that asked for the review when no packet did.
+	Schedule string
 	// Round is which review of the same piece of work this is, from 1.
 	Round    int
 	Duration time.Duration
@@ -91,6 +94,9 @@ func Packets(text string) []int64 {
 }
 
 func firstLine(f Facts) string {
+	if f.Schedule != "" {
+		return fmt.Sprintf("Scheduled review \"%s\"", f.Schedule)
+	}
 	ids := make([]string, len(f.Packets))
 	for i, id := range f.Packets {
 		ids[i] = fmt.Sprintf("#%d", id)

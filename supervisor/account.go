@@ -1,0 +1,67 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"autoreview/codexrun"
+)
+
+// accounts is a Codex that knows what is recorded of the account.
+type accounts interface {
+	Windows() (codexrun.Windows, bool)
+}
+
+// Windows returns what Codex recorded of the account last, see
+// codexrun.ReadWindows.
+func (CLI) Windows() (codexrun.Windows, bool) { return codexrun.ReadWindows("") }
+
+// accountUntil says until when the account has nothing left, by what Codex has
+// recorded. It is only a hint, so it never holds for longer than a usage limit
+// is parked for, nor past the recorded reset; a record that is older than the
+// last review that went well says nothing, and neither does one that a review
+// has proved wrong.
+func (s *Supervisor) accountUntil(ctx context.Context, now time.Time) (until time.Time, why string) {
+	codex, ok := s.codex.(accounts)
+	if !ok {
+		return time.Time{}, ""
+	}
+	w, ok := codex.Windows()
+	if !ok {
+		return time.Time{}, ""
+	}
+	resets := w.FullUntil(now)
+	if resets.IsZero() || !resets.After(s.doubted()) {
+		return time.Time{}, ""
+	}
+	went, err := s.state.LastStart(ctx, string(codexrun.Completed))
+	if err != nil || w.Recorded.Before(went) {
+		return time.Time{}, ""
+	}
+	s.hintMu.Lock()
+	s.hinted = resets
+	s.hintMu.Unlock()
+	return earlier(resets, now.Add(policies[codexrun.UsageLimit].limit)),
+		fmt.Sprintf("by what Codex has recorded, the account has nothing left until %s", clock(resets))
+}
+
+// doubtMargin is by how much a recorded reset may move and be the same.
+const doubtMargin = 2 * time.Minute
+
+// doubted is up to which reset records are known to be wrong.
+func (s *Supervisor) doubted() time.Time {
+	s.hintMu.Lock()
+	defer s.hintMu.Unlock()
+	return s.doubt
+}
+
+// wentWell takes note of a review that went well, which proves wrong whatever
+// kept it waiting.
+func (s *Supervisor) wentWell() {
+	s.hintMu.Lock()
+	defer s.hintMu.Unlock()
+	if !s.hinted.IsZero() {
+		s.doubt, s.hinted = s.hinted.Add(doubtMargin), time.Time{}
+	}
+}

@@ -1,0 +1,99 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+
+	"autoreview/supervisor/calendar"
+	"autoreview/supervisor/config"
+	"autoreview/supervisor/state"
+)
+
+// plan is a configuration in use. It is never changed: a reload puts another in
+// its place, and a job that runs goes on with the one it was started with.
+type plan struct {
+	cfg       config.Config
+	watches   map[string]config.Watch      // :: name → watch
+	folders   map[string]string            // :: watch → its workdir, by whichever link it is reached
+	calendars map[string]calendar.Calendar // :: schedule → its due times
+}
+
+// newPlan builds all of a plan, or says what is wrong with it.
+func newPlan(cfg config.Config) (*plan, error) {
+	if len(cfg.Watches) == 0 {
+		return nil, errors.New("there is nothing to watch")
+	}
+	p := &plan{
+		cfg: cfg, watches: make(map[string]config.Watch), folders: make(map[string]string),
+		calendars: make(map[string]calendar.Calendar),
+	}
+	for _, w := range cfg.Watches {
+		p.watches[w.Name], p.folders[w.Name] = w, realPath(w.Workdir)
+	}
+	for _, sched := range cfg.Schedules {
+		c, err := calendar.Parse(sched.Cron, sched.Timezone)
+		if err != nil {
+			return nil, fmt.Errorf("schedule %q: %w", sched.Name, err)
+		}
+		if _, ok := p.watches[sched.Watch]; !ok {
+			return nil, fmt.Errorf("schedule %q: there is no watch %q", sched.Name, sched.Watch)
+		}
+		p.calendars[sched.Name] = c
+	}
+	return p, nil
+}
+
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// watchFor is the watch that a job runs by. What a schedule asks for has a
+// template of its own, and nobody to fetch it by MCP.
+func (p *plan) watchFor(j state.Job) config.Watch {
+	w := p.watches[j.Watch]
+	if j.Schedule == "" {
+		return w
+	}
+	w.Deliver, w.Template = config.DeliverSupervisor, ""
+	for _, sched := range p.cfg.Schedules {
+		if sched.Name == j.Schedule {
+			w.Template = sched.Template
+		}
+	}
+	return w
+}
+
+// locks are what a run of the watch needs for itself: its folder, unless it gets
+// one of its own, and the thread that it goes on with.
+func (p *plan) locks(w config.Watch, isolated bool) []string {
+	var locks []string
+	if !isolated {
+		locks = append(locks, "folder "+p.folders[w.Name])
+	}
+	if w.Session.Mode != config.SessionFresh {
+		locks = append(locks, "thread of "+w.Name)
+	}
+	if w.Session.Mode == config.SessionResume {
+		locks = append(locks, "thread "+w.Session.ID)
+	}
+	return locks
+}
+
+// isolates reports whether a run of the watch can have a worktree of its own.
+func isolates(w config.Watch) bool {
+	if !w.Isolate || gitRoot(w.Workdir) == "" {
+		return false
+	}
+	_, err := exec.LookPath("git")
+	return err == nil
+}
+
+func (p *plan) watch(name string) (config.Watch, bool) {
+	w, ok := p.watches[name]
+	return w, ok
+}

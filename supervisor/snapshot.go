@@ -1,0 +1,127 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"autoreview/supervisor/state"
+)
+
+// snapshotTimeout bounds what Git may take to look at every file.
+const snapshotTimeout = time.Minute
+
+// commitName is what a packet may name a commit by. It comes from outside and
+// becomes an argument.
+var commitName = regexp.MustCompile(`^[0-9a-fA-F]{7,64}$`)
+
+// snapshot takes down the state of the repository around a folder: HEAD and, as
+// a commit that no branch knows of, what is not committed. It works on a copy of
+// the index; the repository's own index, branches, stash and files stay as they
+// are. A commit that is given and that is not HEAD is taken without anything
+// that is not committed, for that belongs to something later. tmp is a folder
+// for the copy.
+func snapshot(ctx context.Context, dir, commit, tmp string) (state.Tree, error) {
+	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	defer cancel()
+	head, err := git(ctx, dir, nil, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+	if err != nil {
+		head = "" // no commit yet
+	}
+	if commitName.MatchString(commit) && !strings.HasPrefix(head, strings.ToLower(commit)) {
+		if id, err := git(ctx, dir, nil, "rev-parse", "--verify", "--quiet", commit+"^{commit}"); err == nil {
+			return state.Tree{Base: id, Snapshot: id}, nil
+		}
+	}
+	tree, err := treeOf(ctx, dir, tmp)
+	if err != nil {
+		return state.Tree{}, fmt.Errorf("taking a snapshot of %s: %w", dir, err)
+	}
+	if head != "" {
+		if same, err := git(ctx, dir, nil, "rev-parse", "--verify", "--quiet", head+"^{tree}"); err == nil && same == tree {
+			return state.Tree{Base: head, Snapshot: head}, nil
+		}
+	}
+	id, err := commitTree(ctx, dir, tree, head)
+	if err != nil {
+		return state.Tree{}, fmt.Errorf("taking a snapshot of %s: %w", dir, err)
+	}
+	return state.Tree{Base: head, Snapshot: id}, nil
+}
+
+// treeOf writes all files of the working tree that are not ignored as a tree.
+func treeOf(ctx context.Context, dir, tmp string) (string, error) {
+	top, err := git(ctx, dir, nil, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return "", err
+	}
+	index, err := git(ctx, top, nil, "rev-parse", "--git-path", "index")
+	if err != nil {
+		return "", err
+	}
+	if !filepath.IsAbs(index) {
+		index = filepath.Join(top, index)
+	}
+	copied, err := copyIndex(index, tmp)
+	if err != nil {
+		return "", fmt.Errorf("copying the index: %w", err)
+	}
+	defer os.RemoveAll(filepath.Dir(copied))
+	env := []string{"GIT_INDEX_FILE=" + copied}
+	// What cannot be read, or is a repository without a commit, is left out.
+	if _, err := git(ctx, top, env, "add", "--all", "--ignore-errors"); err != nil && ctx.Err() != nil {
+		return "", err
+	}
+	return git(ctx, top, env, "write-tree")
+}
+
+// copyIndex copies the index with its time: Git looks closely at files that are
+// as new as the index, and must not take them for older ones.
+func copyIndex(index, tmp string) (string, error) {
+	dir, err := os.MkdirTemp(tmp, "index-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "index")
+	src, err := os.Open(index)
+	if os.IsNotExist(err) {
+		return path, nil // nothing was ever added
+	}
+	if err != nil {
+		return "", err
+	}
+	defer src.Close()
+	dst, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer dst.Close()
+	if _, err := io.Copy(dst, src); err != nil {
+		return "", err
+	}
+	info, err := src.Stat()
+	if err != nil {
+		return "", err
+	}
+	if err := dst.Close(); err != nil {
+		return "", err
+	}
+	return path, os.Chtimes(path, info.ModTime(), info.ModTime())
+}
+
+func commitTree(ctx context.Context, dir, tree, parent string) (string, error) {
+	args := []string{"commit-tree", "--no-gpg-sign", "-m", "autoreview: what was not committed", tree}
+	if parent != "" {
+		args = append(args, "-p", parent)
+	}
+	env := []string{
+		"GIT_AUTHOR_NAME=autoreview", "GIT_AUTHOR_EMAIL=autoreview@localhost",
+		"GIT_COMMITTER_NAME=autoreview", "GIT_COMMITTER_EMAIL=autoreview@localhost",
+	}
+	return git(ctx, dir, env, args...)
+}
