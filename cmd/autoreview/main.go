@@ -10,27 +10,16 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	// The second signal ends the program at once: the first one's handler is
-	// taken away as soon as it has been seen.
+	// The second signal ends the program at once, unless somebody else asked for
+	// it: this handler is taken away as soon as the first has been seen.
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// stopSignals leaves SIGHUP alone where nohup has turned it off: asking for it
-// would turn it on again.
-func stopSignals() []os.Signal {
-	s := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		s = append(s, syscall.SIGHUP)
-	}
-	return s
 }
 
 // run is main without the process: it returns the exit code.

@@ -116,6 +116,7 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 	lost := make(chan struct{}, 1)
 	s, err := supervisor.New(supervisor.Options{
 		Config: cfg, Relay: newClient(cfg), State: st, Logger: log,
+		Load:        func() (config.Config, error) { return loadConfig(f.config, talk) },
 		Unreachable: func() { signalOnce(lost) },
 	})
 	if err != nil {
@@ -131,6 +132,7 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 	fmt.Fprintf(talk, "autoreview: %s; page: %s/\n", describe(cfg), cfg.Relay)
 	notify("READY=1\nSTATUS=" + describe(cfg))
 	defer notify("STOPPING=1")
+	defer steer(ctx, s, cfg.Path, log)()
 	return s.Run(ctx)
 }
 
