@@ -270,10 +270,10 @@ func (t *talker) confirm(n int) error {
 	case !t.asks:
 		return nil
 	case !t.terminal():
-		return usageError{hintError{
-			errors.New("there is no terminal to ask on, so nothing was written"),
+		return hintError{
+			usageError{errors.New("there is no terminal to ask on, so nothing was written")},
 			"--yes makes the changes that are shown above, --dry-run only shows them",
-		}}
+		}
 	case !t.yes("Change " + files(n) + "?"):
 		t.say("nothing was written")
 		return exitError(1)
