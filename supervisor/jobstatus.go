@@ -88,21 +88,20 @@ func (v *View) describe(sit situation, j state.Summary) JobStatus {
 	case state.Failed:
 		s.State, s.Class, s.Reason, s.AnswerID = JobFailed, j.Class, j.Reason, j.AnswerID
 	case state.Running, state.Answered:
-		v.running(&s, j)
+		v.taken(&s, j)
 	default:
 		sit.waiting(&s, j)
-		if v.live == nil && s.State == JobQueued && s.Reason == "" {
+		if !v.running() && s.State == JobQueued && s.Reason == "" {
 			s.Reason = "no supervisor runs"
 		}
 	}
 	return s
 }
 
-// running describes a job that has a worker, or had one when its supervisor
-// died.
-func (v *View) running(s *JobStatus, j state.Summary) {
+// taken describes a job that has a worker, or had one when its supervisor died.
+func (v *View) taken(s *JobStatus, j state.Summary) {
 	answered := j.State == state.Answered
-	if v.live == nil {
+	if !v.running() {
 		s.State, s.Reason = JobQueued, "its supervisor ended; the next one makes it again"
 		if answered {
 			s.Reason = "its answer is saved; the next supervisor posts it"
@@ -112,6 +111,10 @@ func (v *View) running(s *JobStatus, j state.Summary) {
 	s.State, s.Phase, s.Since = JobRunning, PhaseStarting, j.Updated
 	if answered {
 		s.Phase = PhasePosting
+	}
+	if v.apart {
+		s.Phase = "" // nobody can say
+		return
 	}
 	if p, ok := v.live.progress(j.ID); ok {
 		s.Phase, s.Doing, s.Run, s.Since, s.LastEvent = p.Phase, p.Doing, p.Run, p.Since, p.LastEvent
