@@ -82,6 +82,18 @@ is posted there. Exactly one review, or one plain notice, answers each packet.
   autoreview check    check the configuration and print what is in effect
   autoreview threads  list the Codex threads that a watch can continue
 
+Of a supervisor that runs, or of what the last one left:
+
+  autoreview status   say what every watch and job is doing
+  autoreview logs     print what Codex does for a job, also as it happens
+  autoreview show     show everything about a job
+  autoreview runs     list the runs of Codex
+  autoreview retry    have a job made again
+  autoreview cancel   end a job
+  autoreview pause    keep a watch from starting reviews
+  autoreview resume   let it go on
+  autoreview replay   show a run again
+
 Example, in the repository to be reviewed:
 
   autoreview init
@@ -96,6 +108,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newRun(), newUp(), newInit(), newCheck(), newThreads(), newVersion())
+	root.AddCommand(newStatus(), newLogs(), newShow(), newRuns(), newRetry(), newCancel(), newPause(), newResume(), newReplay())
 	return root
 }
 

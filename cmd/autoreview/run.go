@@ -17,6 +17,7 @@ import (
 	"autoreview/relay/client"
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
+	"autoreview/supervisor/control"
 	"autoreview/supervisor/state"
 )
 
@@ -46,6 +47,7 @@ type runFlags struct {
 	ifNot      bool
 	verbose    bool
 	jsonLog    bool
+	profile    bool
 	relayFile  string
 	relayData  string
 	hostsRelay bool
@@ -79,6 +81,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.ifNot, "if-not-running", false, "when another one has this configuration, end quietly with exit code 0")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log every step and every event of Codex")
 	cmd.Flags().BoolVar(&f.jsonLog, "log-json", false, "log JSON lines")
+	cmd.Flags().BoolVar(&f.profile, "pprof", false, "serve profiles on the control socket and on metrics_addr")
 	cmd.MarkFlagsMutuallyExclusive("standby", "if-not-running")
 }
 
@@ -114,14 +117,24 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 	}
 	defer st.Close()
 	lost := make(chan struct{}, 1)
+	metrics := control.NewMetrics(version())
 	s, err := supervisor.New(supervisor.Options{
 		Config: cfg, Relay: newClient(cfg), State: st, Logger: log,
 		Load:        func() (config.Config, error) { return loadConfig(f.config, talk) },
 		Unreachable: func() { signalOnce(lost) },
+		Meter:       metrics,
 	})
 	if err != nil {
 		return err
 	}
+	door, err := control.Open(ctx, control.Options{
+		Dir: cfg.StateDir, Supervisor: s, Version: version(), Logger: log,
+		Metrics: metrics, MetricsAddr: cfg.MetricsAddr, Profile: f.profile,
+	})
+	if err != nil {
+		return err
+	}
+	defer door.Close()
 	if f.hostsRelay {
 		stop, err := hostRelay(ctx, cfg.Relay, f, lost, log)
 		if err != nil {

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/gofrs/flock"
+	"github.com/spf13/cobra"
+
+	"autoreview/supervisor"
+	"autoreview/supervisor/config"
+	"autoreview/supervisor/control"
+	"autoreview/supervisor/record"
+	"autoreview/supervisor/state"
+)
+
+// looker tells how things stand: a supervisor that runs, or the state that one
+// has left.
+type looker interface {
+	Status(ctx context.Context, ended int) (supervisor.Status, error)
+	Runs(ctx context.Context, limit int) ([]supervisor.RunStatus, error)
+	Latest(ctx context.Context) (id int64, ok bool, err error)
+	Job(ctx context.Context, id int64) (supervisor.JobDetail, error)
+	Follow(ctx context.Context, id int64, wait bool, each func(record.Line) error) error
+}
+
+var (
+	_ looker = (*control.Client)(nil)
+	_ looker = (*supervisor.View)(nil)
+)
+
+// look finds who can tell how things stand. Where no supervisor answers it says
+// so and reads what is on disk. close must be called at the end.
+func look(cmd *cobra.Command, cfg config.Config) (_ looker, close func(), err error) {
+	ctx, talk := cmd.Context(), cmd.ErrOrStderr()
+	c, err := control.Dial(ctx, cfg.StateDir)
+	if err == nil {
+		return c, c.Close, nil
+	}
+	owner, running := lockHolder(cfg.StateDir)
+	switch {
+	case running:
+		fmt.Fprintf(talk, "autoreview: another autoreview%s has this configuration and does not answer (%v); this is what is on disk\n", owner, err)
+	case errors.Is(err, control.ErrNotRunning):
+		fmt.Fprintln(talk, "autoreview: no autoreview runs for this configuration; this is what the last one left")
+	default:
+		return nil, nil, err
+	}
+	st, err := state.OpenReadOnly(ctx, filepath.Join(cfg.StateDir, "state.db"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, hintError{errors.New("no autoreview has ever run for this configuration"), "start it with autoreview up"}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return supervisor.Look(cfg, st, running), func() { _ = st.Close() }, nil
+}
+
+// dial reaches the supervisor that runs, for what only it can do.
+func dial(ctx context.Context, cfg config.Config) (*control.Client, error) {
+	c, err := control.Dial(ctx, cfg.StateDir)
+	if errors.Is(err, control.ErrNotRunning) {
+		if owner, running := lockHolder(cfg.StateDir); running {
+			return nil, fmt.Errorf("another autoreview%s has this configuration and does not answer", owner)
+		}
+		return nil, hintError{err, "start it with autoreview up"}
+	}
+	return c, err
+}
+
+// lockHolder reports whether a process has the lock of a state folder. The lock
+// is tried only when a file names an owner: whoever starts in that instant would
+// find it taken.
+func lockHolder(dir string) (owner string, held bool) {
+	if owner = readOwner(dir); owner == "" {
+		return "", false
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	ok, err := lock.TryRLock()
+	if ok {
+		_ = lock.Unlock()
+	}
+	return owner, !ok && err == nil
+}
+
+// numberArg reads the one argument that names a job or a run.
+func numberArg(what string, args []string) (int64, error) {
+	if len(args) != 1 {
+		return 0, usageError{fmt.Errorf("want the number of one %s", what)}
+	}
+	return numberOf(what, args[0])
+}
+
+func numberOf(what, s string) (int64, error) {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, usageError{fmt.Errorf("%q is not the number of a %s", s, what)}
+	}
+	return id, nil
+}
+
+// refusedUsage gives what cannot be done a hint on where to look.
+func refusal(err error) error {
+	var r *supervisor.Refusal
+	if errors.As(err, &r) && r.Unknown {
+		return hintError{err, "autoreview status lists jobs and watches"}
+	}
+	return err
+}
+
+func printJSON(cmd *cobra.Command, v any) error {
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// configFlag adds the flag by which a command finds the configuration.
+func configFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "config", "", "configuration `file` (default autoreview.toml)")
+}
+
+// quietConfig loads the configuration without its warnings, which are for who
+// starts the supervisor.
+func quietConfig(path string) (config.Config, error) { return loadConfig(path, io.Discard) }
+
+// harmless takes out what could tell a terminal to do things. Line breaks and
+// tabs stay.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+// oneLine makes a text fit into a cell.
+func oneLine(s string, most int) string {
+	s = harmless(strings.Join(strings.Fields(s), " "))
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+// runDir is the folder of a run.
+func runDir(cfg config.Config, run int64) (string, error) {
+	dir := filepath.Join(cfg.StateDir, "runs", strconv.FormatInt(run, 10))
+	if _, err := os.Stat(dir); err != nil {
+		return "", hintError{fmt.Errorf("run %d has no folder: it never was, or it has been removed by its age", run), "autoreview runs lists the runs, runs_keep_days says how long they are kept"}
+	}
+	return dir, nil
+}
