@@ -29,6 +29,7 @@ type scripted struct {
 
 	mu     sync.Mutex
 	specs  []codexrun.Spec    // guarded by mu
+	record codexrun.Windows   // guarded by mu
 	killed []codexrun.Process // guarded by mu
 }
 
@@ -67,6 +68,20 @@ func (c *scripted) Kill(p codexrun.Process) error {
 	return nil
 }
 
+// Windows is what Codex has recorded of the account; nothing unless a test sets
+// it.
+func (c *scripted) Windows() (codexrun.Windows, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.record, !c.record.Recorded.IsZero()
+}
+
+func (c *scripted) records(w codexrun.Windows) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.record = w
+}
+
 func (c *scripted) runs() []codexrun.Spec {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,6 +105,7 @@ type world struct {
 	dir   string
 	relay supervisor.Relay // the log, unless a test puts something in between
 	said  *slog.Logger     // what the supervisor logs to; nil is silent
+	load  func() (config.Config, error)
 }
 
 // inWorld runs a test in a world of its own.
@@ -128,7 +144,7 @@ func (w *world) lives(during func(*supervisor.Supervisor)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: st, Codex: w.codex, Logger: w.said, Jitter: func() float64 { return 0 }})
+	s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: st, Codex: w.codex, Logger: w.said, Load: w.load, Jitter: func() float64 { return 0 }})
 	if err != nil {
 		w.t.Fatal(err)
 	}
