@@ -53,6 +53,7 @@ var floors = map[string]int{
 	"relay/relaytest":    3,
 	"supervisor":         2,
 	"supervisor/control": 3,
+	"supervisor/doctor":  3,
 
 	"codexrun/codextest/fakecodex": 2,
 
