@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"unicode"
@@ -49,6 +50,7 @@ func newInit() *cobra.Command {
 	flags.StringVar(&o.Channel, "channel", "", "`name` of the channel (default: the repository's name)")
 	flags.StringVar(&o.Relay, "relay", "", "`URL` of the relay (default "+config.DefaultRelay+")")
 	flags.StringVar(&o.TokenEnv, "token-env", "", "`name` of the variable that holds the relay's token")
+	flags.StringVar(&o.ClaudeTokenEnv, "claude-token-env", "", "the same for Claude Code's own token (default: --token-env)")
 	flags.BoolVar(&o.Trust, "trust", false, "have Codex trust this repository, in your Codex configuration")
 	flags.BoolVar(&o.Network, "network", false, "let commands in Codex's workspace-write sandbox use the network")
 	flags.BoolVar(&o.Copilot, "copilot", false, "add a section to .github/copilot-instructions.md")
@@ -137,6 +139,8 @@ func (f *initFlags) prepare() (record string, err error) {
 	return record, err
 }
 
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 // check refuses flags that the files could not hold.
 func (f *initFlags) check() error {
 	o := &f.opts
@@ -146,8 +150,10 @@ func (f *initFlags) check() error {
 	if strings.ContainsFunc(o.Channel, odd) || len([]rune(o.Channel)) > 64 {
 		return usageError{fmt.Errorf("--channel: want at most 64 letters, digits and ._-/, got %q", o.Channel)}
 	}
-	if strings.ContainsFunc(o.TokenEnv, func(r rune) bool { return r != '_' && (r > 'z' || odd(r) || strings.ContainsRune(".-/", r)) }) {
-		return usageError{errors.New("--token-env: want the name of a variable such as RELAY_TOKEN, not the token itself")}
+	for flag, name := range map[string]string{"token-env": o.TokenEnv, "claude-token-env": o.ClaudeTokenEnv} {
+		if name != "" && !variableName.MatchString(name) {
+			return usageError{fmt.Errorf("--%s: want the name of a variable such as RELAY_TOKEN, not the token itself", flag)}
+		}
 	}
 	if o.Relay != "" {
 		clean, err := config.CheckRelay(o.Relay)

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/tailscale/hujson"
 
 	"autoreview/codexrun/codextest"
@@ -314,5 +315,24 @@ func TestServiceSaysThatItIsReady(t *testing.T) {
 	first.stop()
 	if got := next(); got != "STOPPING=1" {
 		t.Errorf("state: got %q, want STOPPING=1", got)
+	}
+}
+
+// The documentation names every flag, and no other.
+func TestSetupIsDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "setup.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := newInit().Flags()
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !strings.Contains(string(page), "--"+f.Name) {
+			t.Errorf("--%s: want it in docs/setup.md", f.Name)
+		}
+	})
+	for _, name := range regexp.MustCompile("`(?:autoreview init )?--([a-z-]+)").FindAllStringSubmatch(string(page), -1) {
+		if flags.Lookup(name[1]) == nil {
+			t.Errorf("docs/setup.md: init has no flag --%s", name[1])
+		}
 	}
 }

@@ -54,7 +54,7 @@ func Load(path string, env func(string) string) (Config, []Warning, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return Config{}, nil, &Error{
 			Problems: []Problem{{Place: Place{File: path}, Text: "there is no such file"}},
-			Hint:     "write one (a [[watch]] with its channel is enough, see examples/autoreview-minimal.toml), name another one with --config, or set BASE_URL and TARGET as for the bash loop",
+			Hint:     "run `autoreview init` in the repository, name another one with --config, or set BASE_URL and TARGET as for the bash loop",
 		}
 	case err != nil:
 		return Config{}, nil, fmt.Errorf("reading the configuration: %w", err)

@@ -32,11 +32,15 @@ func (p *planner) claude() {
 
 func (p *planner) claudeServer() jsonedit.Object {
 	server := jsonedit.Object{{Name: "type", Value: "http"}, {Name: "url", Value: p.Site.Relay + "/mcp"}}
-	if p.Site.TokenEnv != "" {
+	name := p.ClaudeTokenEnv
+	if name == "" {
+		name = p.Site.TokenEnv
+	}
+	if name != "" {
 		// One that is not set must be empty: without a default the text itself
 		// would be sent.
 		server = append(server, jsonedit.Member{Name: "headers", Value: jsonedit.Object{
-			{Name: "Authorization", Value: "Bearer ${" + p.Site.TokenEnv + ":-}"},
+			{Name: "Authorization", Value: "Bearer ${" + name + ":-}"},
 		}})
 	}
 	return append(server, jsonedit.Member{Name: "alwaysLoad", Value: true})
@@ -52,6 +56,11 @@ func (p *planner) mcpServer(d *draft, why string, want jsonedit.Object) {
 		return
 	}
 	object, _ := have.(map[string]any)
+	for i, m := range want {
+		if m.Name == "headers" && object["headers"] != nil && p.ClaudeTokenEnv == "" {
+			want[i].Value = object["headers"]
+		}
+	}
 	plain, _ := jsonedit.Plain(want).(map[string]any)
 	last, recorded := p.Record.last(d.path, partJSON, key...)
 	switch {

@@ -167,6 +167,25 @@ func TestAKnownRelayIsCompleted(t *testing.T) {
 	p.wantSnapshot(before)
 }
 
+// Claude Code may have a token of its own, and a later run does not forget it.
+func TestClaudesOwnToken(t *testing.T) {
+	p := newPlace(t, nil)
+	p.init(func(o *setup.Options) { o.TokenEnv, o.ClaudeTokenEnv = "CODEX_TOKEN", "CLAUDE_TOKEN" })
+	if got := p.read("repo/.mcp.json"); !strings.Contains(got, "Bearer ${CLAUDE_TOKEN:-}") {
+		t.Errorf(".mcp.json: got %q, want Claude's own token", got)
+	}
+	if got := p.read("repo/.codex/config.toml"); !strings.Contains(got, `bearer_token_env_var = "CODEX_TOKEN"`) {
+		t.Errorf("config.toml: got %q, want the supervisor's token", got)
+	}
+	if r := p.init(nil); len(r.Changes)+len(r.Problems) > 0 {
+		t.Errorf("without the flags: got changes of %q and problems %q, want neither", names(r), problems(r))
+	}
+	p.init(func(o *setup.Options) { o.ClaudeTokenEnv = "OTHER" })
+	if got := p.read("repo/.mcp.json"); !strings.Contains(got, "Bearer ${OTHER:-}") {
+		t.Errorf(".mcp.json: got %q, want the other token", got)
+	}
+}
+
 func TestStaleSettingsAreOffered(t *testing.T) {
 	p := newPlace(t, map[string]string{
 		"repo/.codex/config.toml": "[mcp.claudecodex]\nurl = \"x\"\n", "home/.codex/config.toml": "[mcp.claudecodex]\nurl = \"x\"\n",

@@ -58,6 +58,10 @@ type Options struct {
 	// is there is followed; saying something else is a problem. "" is the
 	// default: the repository's name, DefaultRelay, no token.
 	Channel, Relay, TokenEnv string
+	// ClaudeTokenEnv names the variable with Claude Code's own token, which may
+	// post as claude and not as the reviewer; "" is what its file says already,
+	// or else TokenEnv.
+	ClaudeTokenEnv string
 
 	// What is not always wanted.
 	Network, Trust, RemoveStale        bool
