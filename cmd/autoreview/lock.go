@@ -26,8 +26,8 @@ var errRunning = errors.New("another autoreview is running")
 
 // lockState takes the lock of a state folder, so that one configuration has one
 // supervisor. The operating system lets go of it when the process ends,
-// however it ends. The file names the owner.
-func lockState(ctx context.Context, dir string, how instance, talk io.Writer) (release func(), err error) {
+// however it ends. The file names the owner and its configuration, "" for none.
+func lockState(ctx context.Context, dir, config string, how instance, talk io.Writer) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the state folder: %w", err)
 	}
@@ -56,7 +56,7 @@ func lockState(ctx context.Context, dir string, how instance, talk io.Writer) (r
 		fmt.Fprintln(talk, "autoreview: taking over")
 	}
 	// The lock itself cannot be written to on every system.
-	if err := os.WriteFile(ownerFile(dir), fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600); err != nil {
+	if err := os.WriteFile(ownerFile(dir), fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), config), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("writing the owner of the lock: %w", err), lock.Unlock())
 	}
 	return func() {
@@ -82,7 +82,8 @@ func ownerFile(dir string) string { return filepath.Join(dir, "owner") }
 
 func readOwner(dir string) string {
 	b, err := os.ReadFile(ownerFile(dir))
-	if pid := strings.TrimSpace(string(b)); err == nil && pid != "" {
+	pid, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+	if err == nil && pid != "" {
 		return " (pid " + pid + ")"
 	}
 	return ""

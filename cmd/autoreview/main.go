@@ -52,6 +52,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 // usageError is a wrong command line.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 // hintError is an error that knows what to do about it.
 type hintError struct {
 	error
@@ -79,6 +81,7 @@ is posted there. Exactly one review, or one plain notice, answers each packet.
   autoreview init     set up a repository: show the changes, ask, make them
   autoreview up       supervise, and host a relay when none is running
   autoreview run      supervise with a relay that is already running
+  autoreview doctor   find out why reviews do not happen
   autoreview check    check the configuration and print what is in effect
   autoreview threads  list the Codex threads that a watch can continue
 
@@ -107,7 +110,7 @@ func newRoot() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRun(), newUp(), newInit(), newCheck(), newThreads(), newVersion())
+	root.AddCommand(newRun(), newUp(), newInit(), newDoctor(), newCheck(), newThreads(), newVersion())
 	root.AddCommand(newStatus(), newLogs(), newShow(), newRuns(), newRetry(), newCancel(), newPause(), newResume(), newReplay())
 	return root
 }

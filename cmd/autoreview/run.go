@@ -102,7 +102,7 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	release, err := lockState(ctx, cfg.StateDir, f.instance(), talk)
+	release, err := lockState(ctx, cfg.StateDir, cfg.Path, f.instance(), talk)
 	if errors.Is(err, errRunning) {
 		return nil
 	}

@@ -87,7 +87,11 @@ func (p *printer) hops(indent string, hops []Hop) {
 }
 
 func (p *printer) total(r Report) {
-	fmt.Fprintf(p, "\n%d checks: %d ok, %d warn, %d fail", len(r.Results), r.count(OK), r.count(Warn), r.count(Fail))
+	checks := "checks"
+	if len(r.Results) == 1 {
+		checks = "check"
+	}
+	fmt.Fprintf(p, "\n%d %s: %d ok, %d warn, %d fail", len(r.Results), checks, r.count(OK), r.count(Warn), r.count(Fail))
 	if n := len(r.LeftOut); n > 0 {
 		fmt.Fprintf(p, "; %d left out, with nothing to look at", n)
 		if p.style.Verbose {
