@@ -13,8 +13,7 @@ type Occasion struct {
 	// Schedule is its name, Spec what decides its due times: a schedule with
 	// another Spec begins anew.
 	Schedule, Spec string
-	// Due is the time itself, Previous the one before, zero for the first.
-	Due, Previous time.Time
+	Due            time.Time
 	// The job: see Job. Without Run no job is made, and the occasion has passed.
 	Run                     bool
 	Watch, Channel, Workdir string
@@ -38,10 +37,11 @@ func (s *Store) Fire(ctx context.Context, o Occasion, now time.Time) (made bool,
 		}
 		res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, created, updated,
 				snapshot, base, schedule, occasion, previous)
-			SELECT ?1, ?2, '', ?3, 'schedule/' || ?4, ?5, 1, 'queued', ?6, ?7, ?7, ?8, ?9, ?4, ?6, ?10
+			SELECT ?1, ?2, '', ?3, 'schedule/' || ?4, ?5, 1, 'queued', ?6, ?7, ?7, ?8, ?9, ?4, ?6,
+				coalesce((SELECT max(occasion) FROM job WHERE schedule = ?4), 0)
 			WHERE NOT EXISTS (SELECT 1 FROM job WHERE schedule = ?4 AND state NOT IN ('done','failed'))
 				AND NOT EXISTS (SELECT 1 FROM job WHERE schedule = ?4 AND occasion = ?6)`,
-			o.Watch, o.Channel, o.Workdir, o.Schedule, o.Key, toMicro(o.Due), toMicro(now), o.Tree.Snapshot, o.Tree.Base, toMicro(o.Previous))
+			o.Watch, o.Channel, o.Workdir, o.Schedule, o.Key, toMicro(o.Due), toMicro(now), o.Tree.Snapshot, o.Tree.Base)
 		if err != nil {
 			return err
 		}

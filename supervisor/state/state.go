@@ -77,8 +77,8 @@ type Job struct {
 	// Tree is what an isolated review is about. Save does not write it.
 	Tree Tree
 	// Schedule names the schedule that asked for the job, "" when packets did.
-	// Occasion is the due time that it is for, Previous the one before, zero when
-	// it is the first. Save does not write them.
+	// Occasion is the due time that it is for, Previous that of the schedule's job
+	// before, zero when it is the first. Save does not write them.
 	Schedule           string
 	Occasion, Previous time.Time
 }
