@@ -101,7 +101,7 @@ func runInit(cmd *cobra.Command, f initFlags) error {
 }
 
 func applyInit(cmd *cobra.Command, r setup.Result, record string, undo bool) error {
-	units := serviceFiles(r)
+	units := services(r)
 	if undo {
 		stopServices(cmd.Context(), cmd.ErrOrStderr(), units)
 	}

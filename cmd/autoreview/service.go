@@ -13,26 +13,31 @@ import (
 	"autoreview/supervisor/setup"
 )
 
-// serviceFiles are the units and agents among the changes.
-func serviceFiles(r setup.Result) []string {
-	var out []string
+// services are the units and agents among the changes.
+func services(r setup.Result) []setup.Change {
+	var out []setup.Change
 	for _, c := range r.Changes {
 		if ext := filepath.Ext(c.Path); ext == ".service" || ext == ".plist" {
-			out = append(out, c.Path)
+			out = append(out, c)
 		}
 	}
 	return out
 }
 
 // startCommands and stopCommands are what makes a service known and running,
-// and what ends it.
-func startCommands(path string, uid int) [][]string {
-	if filepath.Ext(path) == ".plist" {
-		return [][]string{{"launchctl", "bootstrap", "gui/" + strconv.Itoa(uid), path}}
+// and what ends it. A service that was changed is started anew.
+func startCommands(c setup.Change, uid int) [][]string {
+	if filepath.Ext(c.Path) == ".plist" {
+		start := [][]string{{"launchctl", "bootstrap", "gui/" + strconv.Itoa(uid), c.Path}}
+		if c.Existed {
+			start = append(stopCommands(c.Path, uid), start...)
+		}
+		return start
 	}
 	return [][]string{
 		{"systemctl", "--user", "daemon-reload"},
-		{"systemctl", "--user", "enable", "--now", filepath.Base(path)},
+		{"systemctl", "--user", "enable", filepath.Base(c.Path)},
+		{"systemctl", "--user", "restart", filepath.Base(c.Path)},
 	}
 }
 
@@ -45,20 +50,20 @@ func stopCommands(path string, uid int) [][]string {
 
 // startServices starts what was installed. Where that cannot be done from here,
 // as in a session without a bus, the commands are said instead.
-func startServices(ctx context.Context, talk io.Writer, paths []string) {
-	for _, path := range paths {
-		if runAll(ctx, talk, startCommands(path, os.Getuid())) {
-			fmt.Fprintf(talk, "autoreview: the service %s is running, and starts when you log in\n", filepath.Base(path))
-			if filepath.Ext(path) == ".service" {
+func startServices(ctx context.Context, talk io.Writer, changed []setup.Change) {
+	for _, c := range changed {
+		if runAll(ctx, talk, startCommands(c, os.Getuid())) {
+			fmt.Fprintf(talk, "autoreview: the service %s is running, and starts when you log in\n", filepath.Base(c.Path))
+			if filepath.Ext(c.Path) == ".service" {
 				fmt.Fprintln(talk, "autoreview: \"loginctl enable-linger\" has it run while nobody is logged in")
 			}
 		}
 	}
 }
 
-func stopServices(ctx context.Context, talk io.Writer, paths []string) {
-	for _, path := range paths {
-		runAll(ctx, talk, stopCommands(path, os.Getuid()))
+func stopServices(ctx context.Context, talk io.Writer, changed []setup.Change) {
+	for _, c := range changed {
+		runAll(ctx, talk, stopCommands(c.Path, os.Getuid()))
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // Diff is the change as a unified diff. Characters that could tell a terminal
-// to do something are made visible.
+// to do something, or show text in another order, are made visible.
 func (c Change) Diff() string {
 	from, to := c.Name, c.Name
 	if !c.Existed {
@@ -23,7 +23,7 @@ func (c Change) Diff() string {
 	}
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
 			return unicode.ReplacementChar
 		}
 		return r

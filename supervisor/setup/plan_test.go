@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"autoreview/supervisor/setup"
+	"autoreview/supervisor/setup/jsonedit"
 	"autoreview/templates"
 )
 
@@ -291,11 +294,38 @@ func TestDocumentationShowsTheSnippets(t *testing.T) {
 	}
 }
 
+// The example for those without an autoreview.toml is the same task.
+func TestExampleIsTheTask(t *testing.T) {
+	example, err := os.ReadFile(filepath.Join("..", "..", "examples", "vscode", "tasks.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlace(t, nil)
+	p.init(nil)
+	tasks := func(src []byte) map[string]any {
+		t.Helper()
+		v, _, err := jsonedit.Get(src, "tasks")
+		list, _ := v.([]any)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("tasks: got %v and error %v, want one", v, err)
+		}
+		task, _ := list[0].(map[string]any)
+		return task
+	}
+	got, want := tasks(example), tasks([]byte(p.read("repo/.vscode/tasks.json")))
+	if options, ok := got["options"].(map[string]any); ok {
+		delete(options, "env")
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("examples/vscode/tasks.json differs (-init +example):\n%s", diff)
+	}
+}
+
 // A diff must not tell the terminal anything.
 func TestDiffIsPlainText(t *testing.T) {
-	p := newPlace(t, map[string]string{"repo/.gitignore": "a\x1b]0;title\a\u009b31m\r\n"})
+	p := newPlace(t, map[string]string{"repo/.gitignore": "a\x1b]0;title\a\u009b31m\u202e\r\n"})
 	for _, c := range setup.Plan(p.options(nil)).Changes {
-		if d := c.Diff(); strings.ContainsAny(d, "\x1b\a\u009b\r") || !strings.HasPrefix(d, "--- ") {
+		if d := c.Diff(); strings.ContainsAny(d, "\x1b\a\u009b\u202e\r") || !strings.HasPrefix(d, "--- ") {
 			t.Errorf("%s: got %q, want no control characters", c.Name, d)
 		}
 	}

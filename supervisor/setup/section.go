@@ -141,7 +141,9 @@ func (p *planner) section(d *draft, why, snippet string, c comment) {
 
 // ignore plans the lines of .gitignore.
 func (p *planner) ignore() {
-	if p.Repository {
-		p.section(p.draft(p.at(".gitignore")), "git leaves local state alone", templates.SnippetIgnore, shell)
+	if !p.Repository {
+		p.note("%s is no git repository, so there is no .gitignore to write", p.Root)
+		return
 	}
+	p.section(p.draft(p.at(".gitignore")), "git leaves local state alone", templates.SnippetIgnore, shell)
 }
