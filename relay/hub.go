@@ -10,6 +10,7 @@ type hub struct {
 	// waiters by channel, and those of every channel; guarded by mu.
 	byTarget map[string]map[*waiter]struct{} // :: channel → its waiters
 	all      map[*waiter]struct{}
+	waiting  int
 }
 
 type waiter struct {
@@ -23,6 +24,7 @@ func (h *hub) register(targets []string) *waiter {
 	w := &waiter{targets: targets, woken: make(chan struct{}, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.waiting++
 	if len(targets) == 0 {
 		if h.all == nil {
 			h.all = make(map[*waiter]struct{})
@@ -45,6 +47,7 @@ func (h *hub) register(targets []string) *waiter {
 func (h *hub) unregister(w *waiter) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.waiting--
 	delete(h.all, w)
 	for _, t := range w.targets {
 		delete(h.byTarget[t], w)
@@ -63,6 +66,13 @@ func (h *hub) wake(target string) {
 	for w := range h.all {
 		w.wake()
 	}
+}
+
+// Waiting returns how many Waits there are at this moment.
+func (l *Log) Waiting() int {
+	l.hub.mu.Lock()
+	defer l.hub.mu.Unlock()
+	return l.hub.waiting
 }
 
 func (w *waiter) wake() {
