@@ -26,7 +26,7 @@ var errRunning = errors.New("another autoreview is running")
 
 // lockState takes the lock of a state folder, so that one configuration has one
 // supervisor. The operating system lets go of it when the process ends,
-// however it ends. The file names the owner and its configuration, "" for none.
+// however it ends. Two files name the owner and its configuration.
 func lockState(ctx context.Context, dir, config string, how instance, talk io.Writer) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the state folder: %w", err)
@@ -56,11 +56,15 @@ func lockState(ctx context.Context, dir, config string, how instance, talk io.Wr
 		fmt.Fprintln(talk, "autoreview: taking over")
 	}
 	// The lock itself cannot be written to on every system.
-	if err := os.WriteFile(ownerFile(dir), fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), config), 0o600); err != nil {
+	err = errors.Join(
+		os.WriteFile(configFile(dir), []byte(config+"\n"), 0o600),
+		os.WriteFile(ownerFile(dir), fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600))
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("writing the owner of the lock: %w", err), lock.Unlock())
 	}
 	return func() {
 		_ = os.Remove(ownerFile(dir))
+		_ = os.Remove(configFile(dir))
 		_ = lock.Unlock()
 	}, nil
 }
@@ -80,10 +84,12 @@ func waitForLock(ctx context.Context, lock *flock.Flock) error {
 
 func ownerFile(dir string) string { return filepath.Join(dir, "owner") }
 
+// configFile names the configuration that the owner goes by.
+func configFile(dir string) string { return filepath.Join(dir, "owner.config") }
+
 func readOwner(dir string) string {
 	b, err := os.ReadFile(ownerFile(dir))
-	pid, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-	if err == nil && pid != "" {
+	if pid := strings.TrimSpace(string(b)); err == nil && pid != "" {
 		return " (pid " + pid + ")"
 	}
 	return ""

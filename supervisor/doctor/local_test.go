@@ -129,7 +129,7 @@ func (p *place) stateDir() string {
 }
 
 // lock takes the lock of a state folder, as a supervisor does.
-func (p *place) lock(dir, owner string) {
+func (p *place) lock(dir, config string) {
 	p.t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		p.t.Fatal(err)
@@ -139,8 +139,10 @@ func (p *place) lock(dir, owner string) {
 		p.t.Fatalf("locking %s: got %v, %v", dir, ok, err)
 	}
 	p.t.Cleanup(func() { _ = lock.Unlock() })
-	if err := os.WriteFile(filepath.Join(dir, "owner"), []byte(owner), 0o600); err != nil {
-		p.t.Fatal(err)
+	for name, text := range map[string]string{"owner": "4711\n", "owner.config": config + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 }
 
@@ -159,16 +161,16 @@ func TestSupervisor(t *testing.T) {
 	other := func(channel, sender string) func(p *place) {
 		return func(p *place) {
 			p.write("other/autoreview.toml", "relay = \"http://localhost:1\"\n[[watch]]\nchannel = %q\nsenders = [%q]\n", channel, sender)
-			p.lock(filepath.Join(filepath.Dir(p.stateDir()), "other"), "4711\n"+p.path("other/autoreview.toml")+"\n")
+			p.lock(filepath.Join(filepath.Dir(p.stateDir()), "other"), p.path("other/autoreview.toml"))
 		}
 	}
 	run(t, []situation{
 		{"none", "supervisor", nil, doctor.OK, []string{"autoreview up"}},
-		{"one", "supervisor", func(p *place) { p.lock(p.stateDir(), "4711\n") }, doctor.OK, []string{"pid 4711"}},
+		{"one", "supervisor", func(p *place) { p.lock(p.stateDir(), "") }, doctor.OK, []string{"pid 4711"}},
 		{"one that left its name", "supervisor", func(p *place) {
 			p.write("home/relay-data/owner.json", `{"pid":4712}`)
 		}, doctor.Warn, []string{"4712", "--fix"}},
-		{"one that waits for a relay", "relay", func(p *place) { p.lock(p.stateDir(), "4711\n") }, doctor.Fail, []string{"pid 4711"}},
+		{"one that waits for a relay", "relay", func(p *place) { p.lock(p.stateDir(), "") }, doctor.Fail, []string{"pid 4711"}},
 
 		{"not yet", "state", nil, doctor.OK, []string{"no state yet"}},
 		{"there", "state", func(p *place) { p.openState(p.stateDir()) }, doctor.OK, []string{"0 reviews"}},
@@ -207,7 +209,7 @@ func TestSupervisor(t *testing.T) {
 				p.t.Fatal(err)
 			}
 			dir := filepath.Join(filepath.Dir(p.stateDir()), "other")
-			p.lock(dir, "4711\n")
+			p.lock(dir, "")
 			b := state.Batch{Watch: "proj-x", Channel: "proj-x", LogID: info.LogID, Workdir: p.repo, Cursor: 1}
 			if _, err := p.openState(dir).Enqueue(p.t.Context(), b, p.now()); err != nil {
 				p.t.Fatal(err)
@@ -264,7 +266,7 @@ func TestRepairLeavesALockThatIsHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.lock(p.env.RelayData, "4711\n")
+	p.lock(p.env.RelayData, "")
 	did := doctor.Repair(r)
 	if len(did) != 1 || did[0].Fixed != "" || !strings.Contains(did[0].Cause, "in use again") {
 		t.Errorf("Repair: got %+v, want a failure that says why", did)

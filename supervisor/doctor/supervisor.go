@@ -39,9 +39,9 @@ func readOwner(dir string) owner {
 		}
 		o := owner{file: path, alive: held(filepath.Join(dir, "lock"))}
 		if name == "owner" {
-			first, rest, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-			o.pid, _ = strconv.Atoi(strings.TrimSpace(first))
-			o.config = strings.TrimSpace(rest)
+			o.pid, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+			path, _ := os.ReadFile(filepath.Join(dir, "owner.config")) // one of the environment has none
+			o.config = strings.TrimSpace(string(path))
 			return o
 		}
 		var v struct {
@@ -102,6 +102,7 @@ func removeStale(dir, file string) func() (string, error) {
 		if held(filepath.Join(dir, "lock")) {
 			return "", errors.New("it is in use again")
 		}
+		_ = os.Remove(filepath.Join(dir, "owner.config")) // of a supervisor alone
 		return "removed " + file, os.Remove(file)
 	}
 }
