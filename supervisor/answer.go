@@ -24,10 +24,12 @@ type answerMeta struct {
 	Terminal          bool              `json:"terminal,omitempty"`
 	Class             string            `json:"class,omitempty"`
 	Packets           []int64           `json:"packets"`
-	Watch             string            `json:"watch"`
-	Schedule          string            `json:"schedule,omitempty"`
-	Hop               int               `json:"hop"`
-	Run               *runMeta          `json:"run,omitempty"`
+	// Log is the log that Packets are the ids of.
+	Log      string   `json:"log,omitempty"`
+	Watch    string   `json:"watch"`
+	Schedule string   `json:"schedule,omitempty"`
+	Hop      int      `json:"hop"`
+	Run      *runMeta `json:"run,omitempty"`
 }
 
 type runMeta struct {
@@ -58,7 +60,7 @@ func reviewDraft(w config.Watch, j state.Job, r reviewed) relay.Draft {
 		Packets: j.PacketIDs(), Schedule: j.Schedule, Duration: r.took, Tokens: r.run.Tokens,
 		Thread: r.run.Thread, Commit: short(r.run.Commit), Codex: r.run.Codex,
 	}
-	meta := answerMeta{Packets: j.PacketIDs(), Watch: w.Name, Schedule: j.Schedule, Hop: nextHop(j.Packets), Run: &r.run}
+	meta := answerMeta{Packets: j.PacketIDs(), Log: j.LogID, Watch: w.Name, Schedule: j.Schedule, Hop: nextHop(j.Packets), Run: &r.run}
 	var text string
 	switch {
 	case r.err == nil:
@@ -73,14 +75,14 @@ func reviewDraft(w config.Watch, j state.Job, r reviewed) relay.Draft {
 		text = verdict.RenderUnstructured(r.final, facts)
 	}
 	return relay.Draft{
-		Target: w.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindReview,
+		Target: j.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindReview,
 		ReplyTo: j.Newest(), Key: j.Key, Meta: encodeMeta(meta), Source: source,
 	}
 }
 
 // noticeDraft is the message that says that there will be no review.
 func noticeDraft(w config.Watch, j state.Job, class codexrun.Class, reason string) relay.Draft {
-	meta := answerMeta{Terminal: true, Class: string(class), Packets: j.PacketIDs(), Watch: w.Name, Schedule: j.Schedule, Hop: nextHop(j.Packets)}
+	meta := answerMeta{Terminal: true, Class: string(class), Packets: j.PacketIDs(), Log: j.LogID, Watch: w.Name, Schedule: j.Schedule, Hop: nextHop(j.Packets)}
 	again := "To have it reviewed, post the packet again."
 	if j.Schedule != "" {
 		again = "The schedule goes on with its next time."
@@ -88,7 +90,7 @@ func noticeDraft(w config.Watch, j state.Job, class codexrun.Class, reason strin
 	text := fmt.Sprintf("**Review of %s: none.** I gave up after %s: %s (%s).\n\nNothing was reviewed, so this is neither an approval nor a finding. %s",
 		about(j), times(j.Attempt), sentence(reason), class, again)
 	return relay.Draft{
-		Target: w.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindStatus,
+		Target: j.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindStatus,
 		ReplyTo: j.Newest(), Key: j.Key, Meta: encodeMeta(meta), Source: source,
 	}
 }

@@ -125,7 +125,7 @@ func (s *Supervisor) cancelled(j state.Job) state.Job {
 // deliver = "mcp" Codex may have been faster.
 func (s *Supervisor) endCancelled(ctx context.Context, w config.Watch, j state.Job) {
 	if w.Deliver == config.DeliverMCP && ctx.Err() == nil {
-		if out, ok := s.postedByCodex(ctx, w, j); ok && out.posted != nil {
+		if out, ok := s.postedByCodex(ctx, w, j, noRun); ok && out.posted != nil {
 			s.finish(ctx, withPosted(j, *out.posted), *out.posted)
 			return
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"autoreview/relay"
+	"autoreview/relay/client"
 	"autoreview/supervisor/state"
 )
 
@@ -22,7 +24,7 @@ func (s *Supervisor) deliver(ctx context.Context, j state.Job) {
 	log := s.log.With("watch", j.Watch, "job", j.ID, "packets", j.PacketIDs())
 	s.live.phase(j.ID, PhasePosting)
 	for attempt := 1; ; attempt++ {
-		p, err := s.relay.Post(ctx, *j.Answer)
+		p, err := s.postAnswer(ctx, &j)
 		if err == nil {
 			s.finish(ctx, j, p)
 			return
@@ -30,8 +32,7 @@ func (s *Supervisor) deliver(ctx context.Context, j state.Job) {
 		if ctx.Err() != nil {
 			return
 		}
-		var refused *relay.Error
-		if errors.As(err, &refused) && refused.Code != relay.CodeUnavailable && !denied(err) {
+		if refused, ok := refusal(err); ok {
 			if !s.amend(ctx, &j, refused) {
 				log.Error("relay refuses the answer", "err", err)
 				s.save(ctx, failed(j, "the relay refuses the answer: "+refused.Text))
@@ -48,13 +49,51 @@ func (s *Supervisor) deliver(ctx context.Context, j state.Job) {
 	}
 }
 
+// postAnswer posts the answer of a job to the log that its packets are in. In
+// another log their ids are those of other messages, so there it answers none of
+// them and says where it belongs.
+func (s *Supervisor) postAnswer(ctx context.Context, j *state.Job) (relay.Posted, error) {
+	if len(j.Packets) > 0 && j.Answer.ReplyTo != 0 {
+		name, err := s.logName(ctx, j.Watch, j.Channel)
+		if err != nil {
+			return relay.Posted{}, err
+		}
+		if name != j.LogID {
+			a := *j.Answer
+			a.ReplyTo = 0
+			a.Text = fmt.Sprintf("(This answers %s of an earlier log, which the relay no longer has. Messages with these numbers are others here.)\n\n%s", about(*j), a.Text)
+			j.Answer = &a
+			s.save(ctx, *j)
+		}
+	}
+	return s.relay.Post(ctx, *j.Answer)
+}
+
+// refusal is the relay's word on the draft itself. What it says of the request
+// (a host that it does not answer to, a token that it does not know, a place
+// where there is no relay) says nothing about the draft.
+func refusal(err error) (*relay.Error, bool) {
+	if status, ok := errors.AsType[*client.StatusError](err); ok && status.Status != http.StatusBadRequest && status.Status != http.StatusRequestEntityTooLarge {
+		return nil, false
+	}
+	refused, ok := errors.AsType[*relay.Error](err)
+	return refused, ok && (refused.Code == relay.CodeInvalid || refused.Code == relay.CodeTooLarge)
+}
+
 func (s *Supervisor) finish(ctx context.Context, j state.Job, p relay.Posted) {
 	j.State, j.AnswerID = j.Outcome, p.ID
 	s.save(ctx, j)
 	s.log.Info("posted answer", "watch", j.Watch, "job", j.ID, "packets", j.PacketIDs(), "outcome", j.Outcome, "id", p.ID, "duplicate", p.Duplicate)
-	if w, ok := s.watchOf(j.Watch); ok && len(j.Packets) > 0 {
+	if w, ok := s.watchOf(j.Watch); ok && len(j.Packets) > 0 && s.readsLog(j) {
 		s.writeLastFile(ctx, w, j.LogID)
 	}
+}
+
+// readsLog reports whether the job's packets are of the log that its watch reads
+// now, or nobody knows yet.
+func (s *Supervisor) readsLog(j state.Job) bool {
+	log, ok := s.logs.Load(j.Watch)
+	return !ok || log == j.LogID
 }
 
 // amend changes an answer that the relay refused so that it may be taken: the
@@ -68,7 +107,7 @@ func (s *Supervisor) amend(ctx context.Context, j *state.Job, refused *relay.Err
 		a.ReplyTo = 0
 	case a.Text != short:
 		a.Text, a.Kind = short, relay.KindStatus
-		a.Meta = encodeMeta(answerMeta{Terminal: true, Class: "refused", Packets: j.PacketIDs(), Watch: j.Watch, Hop: nextHop(j.Packets)})
+		a.Meta = encodeMeta(answerMeta{Terminal: true, Class: "refused", Packets: j.PacketIDs(), Log: j.LogID, Watch: j.Watch, Hop: nextHop(j.Packets)})
 		j.Outcome = state.Failed
 	default:
 		return false
@@ -84,13 +123,25 @@ func failed(j state.Job, reason string) state.Job {
 	return j
 }
 
-// save stores a job also while the supervisor stops. A job that cannot be
-// stored is left to the next life, which finds it as it was.
+// The waits between attempts to write to the state.
+const saveFirst, saveLimit = 50 * time.Millisecond, 30 * time.Second
+
+// save stores a job, also while the supervisor stops. While the disk takes
+// nothing it tries again, for a job that is not stored has nobody who goes on
+// with it; when the supervisor is to stop first, the next life finds the job as
+// it was and it reports false.
 func (s *Supervisor) save(ctx context.Context, j state.Job) bool {
-	if err := s.state.Save(context.WithoutCancel(ctx), j, s.now()); err != nil {
-		s.log.Error("could not save a job", "watch", j.Watch, "job", j.ID, "err", err)
-		return false
+	for attempt := 1; ; attempt++ {
+		err := s.state.Save(context.WithoutCancel(ctx), j, s.now())
+		if err == nil {
+			s.live.touch()
+			return true
+		}
+		if attempt == 1 {
+			s.log.Error("could not save a job, trying again", "watch", j.Watch, "job", j.ID, "err", err)
+		}
+		if !s.pause(ctx, backoff(saveFirst, saveLimit, attempt)) {
+			return false
+		}
 	}
-	s.live.touch()
-	return true
 }

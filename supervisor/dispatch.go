@@ -35,19 +35,25 @@ func newDispatcher(s *Supervisor) *dispatcher {
 
 // run starts jobs until ctx ends: when a packet arrives, when a run ends, when
 // the next job is due. Workers live on with work; it returns when the last has.
-func (d *dispatcher) run(ctx, work context.Context) error {
+// While the state cannot be read or written it tries again.
+func (d *dispatcher) run(ctx, work context.Context) {
 	defer func() {
 		for len(d.running) > 0 {
 			delete(d.running, <-d.ended)
 		}
 	}()
-	for ctx.Err() == nil {
+	for failures := 0; ctx.Err() == nil; {
 		next, err := d.startDue(ctx, work)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		if err != nil {
-			return err
+			if failures++; failures == 1 {
+				d.s.log.Error("cannot start jobs, trying again", "err", err)
+			}
+			next = d.s.now().Add(backoff(saveFirst, saveLimit, failures))
+		} else {
+			failures = 0
 		}
 		var timer <-chan time.Time
 		if !next.IsZero() {
@@ -61,7 +67,6 @@ func (d *dispatcher) run(ctx, work context.Context) error {
 			delete(d.running, id)
 		}
 	}
-	return nil
 }
 
 // startDue starts what may start and returns when to look again, zero when only

@@ -27,6 +27,7 @@ type launch struct {
 	dir   string     // where Codex runs
 	tree  state.Tree // what dir holds when it is a worktree of its own
 	began time.Time
+	since int64 // see newestByReviewer
 
 	repo    repoFacts // known from the first prompt on
 	reading <-chan repoFacts
@@ -50,7 +51,11 @@ func (l *launch) first(ctx context.Context) codexrun.Result {
 		err = l.fillPrompt(ctx, &spec)
 	}
 	if err != nil {
-		return codexrun.Result{Class: codexrun.BadConfig, Text: err.Error()}
+		res := codexrun.Result{Class: codexrun.BadConfig, Text: err.Error()}
+		if l.run.ID != 0 {
+			l.endRun(ctx, res)
+		}
+		return res
 	}
 	return l.exec(ctx, spec)
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"autoreview/codexrun"
@@ -64,7 +66,7 @@ var errNotPosted = errors.New("codex ended without posting its review")
 // afterMCP is the outcome of a completed run with deliver = "mcp": the review
 // that Codex posted, or else its final message.
 func (s *Supervisor) afterMCP(ctx context.Context, w config.Watch, j state.Job, l launch, res codexrun.Result) outcome {
-	if out, ok := s.postedByCodex(ctx, w, j); ok {
+	if out, ok := s.postedByCodex(ctx, w, j, l.since); ok {
 		return out
 	}
 	s.log.Warn("codex did not post its review, posting its final message", "watch", w.Name, "job", j.ID)
@@ -81,14 +83,15 @@ func (s *Supervisor) afterMCP(ctx context.Context, w config.Watch, j state.Job, 
 
 // postedByCodex looks for the job's review in the channel. ok is false when it
 // is not there; a relay that cannot be asked is a failure, for then nobody
-// knows.
-func (s *Supervisor) postedByCodex(ctx context.Context, w config.Watch, j state.Job) (outcome, bool) {
+// knows. since is what newestByReviewer returned before this life's run, nobody
+// when there was none.
+func (s *Supervisor) postedByCodex(ctx context.Context, w config.Watch, j state.Job, since int64) (outcome, bool) {
+	if isOriginal(j.LogID) {
+		return s.postedToOriginal(ctx, w, j, since)
+	}
 	p, err := s.relay.Read(ctx, relay.Query{Targets: []string{w.Channel}, Senders: []string{w.ReplyAs}, Key: j.Key, Newest: true, Limit: 1})
 	if err != nil {
 		return s.stopped(ctx, failure{class: codexrun.MCPDown, text: "the relay cannot be asked whether the review was posted: " + err.Error()}), true
-	}
-	if p.LogID == client.OriginalLog {
-		return s.postedToOriginal(ctx, w, j)
 	}
 	if len(p.Messages) == 0 {
 		return outcome{}, false
@@ -97,16 +100,41 @@ func (s *Supervisor) postedByCodex(ctx context.Context, w config.Watch, j state.
 	return outcome{posted: &relay.Posted{ID: m.ID, Message: &m, Duplicate: true}}, true
 }
 
-// postedToOriginal looks for the review on the original server, which knows no
-// keys: it is whatever the reviewer posted after the newest packet.
-func (s *Supervisor) postedToOriginal(ctx context.Context, w config.Watch, j state.Job) (outcome, bool) {
+// isOriginal reports whether a log is the original server's, by the name that
+// jobs are kept under.
+func isOriginal(log string) bool {
+	return log == client.OriginalLog || strings.HasPrefix(log, client.OriginalLog+"#")
+}
+
+// noRun stands for the newest message before a run when there was no run.
+const noRun = -1
+
+// newestByReviewer returns the id of the newest message by the reviewer on the
+// original server; on a relay nobody needs it.
+func (s *Supervisor) newestByReviewer(ctx context.Context, w config.Watch, j state.Job) (int64, error) {
+	if w.Deliver != config.DeliverMCP || !isOriginal(j.LogID) {
+		return noRun, nil
+	}
 	p, err := s.relay.Read(ctx, relay.Query{Targets: []string{w.Channel}, Senders: []string{w.ReplyAs}, Newest: true, Limit: 1})
+	if err != nil || len(p.Messages) == 0 {
+		return 0, err
+	}
+	return p.Messages[0].ID, nil
+}
+
+// postedToOriginal looks for the review on the original server, which knows no
+// keys: it is a message that names the packet in its first line, or any that the
+// reviewer has posted since this life's run began.
+func (s *Supervisor) postedToOriginal(ctx context.Context, w config.Watch, j state.Job, since int64) (outcome, bool) {
+	p, err := s.relay.Read(ctx, relay.Query{Targets: []string{w.Channel}, Senders: []string{w.ReplyAs}, Newest: true, Limit: readLimit})
 	if err != nil {
 		return s.stopped(ctx, failure{class: codexrun.MCPDown, text: "the relay cannot be asked whether the review was posted: " + err.Error()}), true
 	}
-	if n := len(p.Messages); n > 0 && p.Messages[n-1].ID > j.Newest() {
-		m := p.Messages[n-1]
-		return outcome{posted: &relay.Posted{ID: m.ID, Message: &m}}, true
+	for _, m := range slices.Backward(p.Messages) {
+		names := slices.Contains(verdict.Packets(m.Text), j.Newest())
+		if m.ID > j.Newest() && (names || since != noRun && m.ID > since) {
+			return outcome{posted: &relay.Posted{ID: m.ID, Message: &m}}, true
+		}
 	}
 	return outcome{}, false
 }

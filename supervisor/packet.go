@@ -82,11 +82,11 @@ func (a answers) owes(id int64) bool { return id > a.through && !a.ids[id] }
 // reply_to, or, on the original server, which has neither, in its first line. A
 // message that says nothing of the kind answers all that came before it. ok is
 // false when there is no answer among them.
-func answeredBy(messages []relay.Message) (a answers, ok bool) {
+func answeredBy(messages []relay.Message, log string) (a answers, ok bool) {
 	a.ids = make(map[int64]bool)
 	lowest := int64(0)
 	for _, m := range messages {
-		ids := answeredIDs(m)
+		ids := answeredIDs(m, log)
 		if ids == nil {
 			continue
 		}
@@ -111,16 +111,19 @@ func answeredBy(messages []relay.Message) (a answers, ok bool) {
 
 // answeredIDs returns nil for a message that is no answer, and an empty slice
 // for one that does not say what it answers.
-func answeredIDs(m relay.Message) []int64 {
+func answeredIDs(m relay.Message, log string) []int64 {
 	var meta struct {
 		Packets  []int64 `json:"packets"`
 		Terminal bool    `json:"terminal"`
+		Log      string  `json:"log"`
 		Schedule string  `json:"schedule"`
 	}
 	if len(m.Meta) > 0 && json.Unmarshal(m.Meta, &meta) != nil {
 		meta.Packets = nil
 	}
 	switch {
+	case meta.Log != "" && meta.Log != log:
+		return nil // its ids are those of another log
 	case m.Kind == relay.KindNote, m.Kind == relay.KindPacket, m.Kind == relay.KindStatus && !meta.Terminal:
 		return nil
 	case len(meta.Packets) > 0:

@@ -52,11 +52,12 @@ func realPath(path string) string {
 	return path
 }
 
-// watchFor is the watch that a job runs by. What a schedule asks for has a
+// watchFor is the watch that a job runs by and is answered by. What a schedule asks for has a
 // template of its own, and nobody to fetch it by MCP.
 func (p *plan) watchFor(j state.Job) config.Watch {
 	w := p.watches[j.Watch]
 	if j.Schedule == "" {
+		w.Channel = j.Channel // where the packets are, whatever the watch reads now
 		return w
 	}
 	w.Deliver, w.Template = config.DeliverSupervisor, ""

@@ -12,7 +12,14 @@ import (
 // what is owed from there, and stores the cursor. at is the newest message of
 // the channel and the head of the log.
 func (x *watcher) start(ctx context.Context, at relay.Page) (int64, error) {
-	if id, ok := x.s.readLastFile(x.w); ok && id <= at.Head {
+	known, err := x.s.state.HasCursor(ctx, x.w.Name, x.w.Channel)
+	if err != nil {
+		return 0, err
+	}
+	if known {
+		x.s.log.Warn("the relay has another log than before: its messages are new here", "watch", x.w.Name, "channel", x.w.Channel, "log", x.logID)
+	} else if id, ok := x.s.readLastFile(x.w); ok && id <= at.Head {
+		// Later the number in the file is ours, and of the log before.
 		x.s.log.Info("starting from LASTFILE", "watch", x.w.Name, "after", id)
 		return x.begin(ctx, id, answers{through: id})
 	}
@@ -36,7 +43,7 @@ func (x *watcher) startUnanswered(ctx context.Context, head int64) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	if a, ok := answeredBy(p.Messages); ok {
+	if a, ok := answeredBy(p.Messages, x.logID); ok {
 		return x.begin(ctx, a.through, a)
 	}
 	newest, err := x.newestPacket(ctx)
@@ -72,7 +79,7 @@ func (x *watcher) begin(ctx context.Context, since int64, a answers) (int64, err
 	now := x.s.now()
 	b := state.Batch{
 		Watch: x.w.Name, Channel: x.w.Channel, LogID: x.logID, Workdir: x.w.Workdir,
-		Cursor: since, Due: now.Add(x.w.Coalesce), MaxBytes: maxJobBytes,
+		Cursor: since, Due: now, MaxBytes: maxJobBytes,
 	}
 	for {
 		p, err := x.s.relay.Read(ctx, relay.Query{
@@ -87,7 +94,7 @@ func (x *watcher) begin(ctx context.Context, since int64, a answers) (int64, err
 			}
 		}
 		b.Cursor = p.LatestID
-		if len(p.Messages) < readLimit {
+		if len(p.Messages) == 0 || p.LatestID >= p.Head {
 			break
 		}
 	}

@@ -118,6 +118,7 @@ type Supervisor struct {
 	hinted, doubt time.Time  // see accountUntil
 
 	lastFileMu sync.Mutex // serialises writes of LASTFILE
+	logs       sync.Map   // :: watch → the log that it reads, by the name of its jobs
 }
 
 // New returns a Supervisor that has not started anything yet.
@@ -188,12 +189,12 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		wg.Go(func() { s.deliver(ctx, j) })
 	}
 	wg.Go(func() { s.read(ctx) })
-	err = newDispatcher(s).run(ctx, work)
-	end(err)
+	newDispatcher(s).run(ctx, work)
+	end(nil)
 	s.aside.Wait()
 	close(idle)
 	wg.Wait()
-	return err
+	return nil
 }
 
 // read reads the channels, by the plan of the time, until ctx ends.

@@ -116,22 +116,34 @@ func TestPacketsDuringARunShareTheNextJob(t *testing.T) {
 	})
 }
 
+// An idle watch reviews at once. What comes while it is busy waits for more, so
+// that it becomes one review.
 func TestCoalesceGathersForAWhile(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.watch().Coalesce = 30 * time.Second
+		w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
+			time.Sleep(5 * time.Second)
+			return says(approval)(ctx, n, spec)
+		}
 		w.live(func() {
-			w.packet("one")
-			w.settle(20 * time.Second)
-			w.packet("two")
-			w.settle(9 * time.Second)
-			if n := len(w.codex.runs()); n != 0 {
-				t.Errorf("codex ran %d times before the time was over", n)
+			first := w.packet("one")
+			w.settle(time.Second)
+			if n := len(w.codex.runs()); n != 1 {
+				t.Errorf("codex ran %d times for the first packet, want at once", n)
 			}
 			w.settle(2 * time.Second)
+			second := w.packet("two")
+			w.settle(10 * time.Second)
+			third := w.packet("three")
+			w.settle(19 * time.Second)
+			if n := len(w.codex.runs()); n != 1 {
+				t.Errorf("codex ran %d times before the time was over, want once", n)
+			}
+			w.settle(20 * time.Second)
+			w.checkAnswered(first, second, third)
 		})
-		w.checkAnswered(1, 2)
-		if n := len(w.answers()); n != 1 {
-			t.Errorf("got %d reviews, want one for both packets", n)
+		if n := len(w.answers()); n != 2 {
+			t.Errorf("got %d reviews, want one for the first and one for the other two", n)
 		}
 	})
 }

@@ -97,7 +97,7 @@ func (x *watcher) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	epoch, err := x.epoch(ctx, p.LogID)
+	epoch, err := x.s.epoch(ctx, x.w.Name, x.w.Channel, p.LogID)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (x *watcher) sync(ctx context.Context) error {
 	}
 	if ok && cursor > p.Head {
 		x.s.log.Warn("the log's ids went back: it was replaced or restored", "watch", x.w.Name, "channel", x.w.Channel, "cursor", cursor, "head", p.Head)
-		if err := x.s.state.SetNote(ctx, x.epochNote(p.LogID), strconv.Itoa(epoch+1)); err != nil {
+		if err := x.s.state.SetNote(ctx, epochNote(x.w.Name, x.w.Channel, p.LogID), strconv.Itoa(epoch+1)); err != nil {
 			return err
 		}
 		x.logID, ok = logName(p.LogID, epoch+1), false
@@ -120,6 +120,7 @@ func (x *watcher) sync(ctx context.Context) error {
 		}
 	}
 	x.cursor, x.synced = cursor, true
+	x.s.logs.Store(x.w.Name, x.logID)
 	x.s.log.Info("watching", "watch", x.w.Name, "channel", x.w.Channel, "senders", x.w.Senders, "after", cursor)
 	x.s.writeLastFile(ctx, x.w, x.logID)
 	return nil
@@ -128,8 +129,8 @@ func (x *watcher) sync(ctx context.Context) error {
 // A log whose ids went back (the original server after a restart, a database
 // restored from a backup) gives the same ids to other messages. Its epoch keeps
 // them apart.
-func (x *watcher) epoch(ctx context.Context, logID string) (int, error) {
-	v, err := x.s.state.Note(ctx, x.epochNote(logID))
+func (s *Supervisor) epoch(ctx context.Context, watch, channel, logID string) (int, error) {
+	v, err := s.state.Note(ctx, epochNote(watch, channel, logID))
 	if err != nil || v == "" {
 		return 0, err
 	}
@@ -140,8 +141,19 @@ func (x *watcher) epoch(ctx context.Context, logID string) (int, error) {
 	return n, nil
 }
 
-func (x *watcher) epochNote(logID string) string {
-	return "epoch/" + x.w.Name + "/" + x.w.Channel + "/" + logID
+func epochNote(watch, channel, logID string) string {
+	return "epoch/" + watch + "/" + channel + "/" + logID
+}
+
+// logName asks the relay which log it has, by the name that jobs and cursors are
+// kept under.
+func (s *Supervisor) logName(ctx context.Context, watch, channel string) (string, error) {
+	p, err := s.relay.Read(ctx, relay.Query{Targets: []string{channel}, Newest: true, Limit: 1})
+	if err != nil {
+		return "", err
+	}
+	epoch, err := s.epoch(ctx, watch, channel, p.LogID)
+	return logName(p.LogID, epoch), err
 }
 
 func logName(id string, epoch int) string {
@@ -160,7 +172,12 @@ func (x *watcher) enqueue(ctx context.Context, messages []relay.Message, cursor 
 	now := x.s.now()
 	b := state.Batch{
 		Watch: x.w.Name, Channel: x.w.Channel, LogID: x.logID, Workdir: x.w.Workdir,
-		Cursor: cursor, Due: now.Add(x.w.Coalesce), MaxBytes: maxJobBytes,
+		Cursor: cursor, Due: now, MaxBytes: maxJobBytes,
+	}
+	if busy, err := x.busy(ctx); err != nil {
+		return err
+	} else if busy {
+		b.Due = now.Add(x.w.Coalesce)
 	}
 	for _, m := range messages {
 		if isPacket(x.w, m) {
@@ -178,6 +195,16 @@ func (x *watcher) enqueue(ctx context.Context, messages []relay.Message, cursor 
 		x.s.wakeDispatcher()
 	}
 	return nil
+}
+
+// busy reports whether the watch owes reviews already. Only then packets are
+// gathered for a while: to an idle watch nothing is gained by waiting.
+func (x *watcher) busy(ctx context.Context) (bool, error) {
+	if x.w.Coalesce == 0 {
+		return false, nil
+	}
+	n, err := x.s.state.Open(ctx, x.w.Name)
+	return n > 0, err
 }
 
 func (x *watcher) item(m relay.Message) state.Item {

@@ -120,9 +120,13 @@ func (s *Supervisor) attempt(ctx context.Context, c claimed, j *state.Job) outco
 	w := c.watch
 	if w.Deliver == config.DeliverMCP {
 		// An earlier attempt may have posted before it died.
-		if out, ok := s.postedByCodex(ctx, w, *j); ok {
+		if out, ok := s.postedByCodex(ctx, w, *j, noRun); ok {
 			return out
 		}
+	}
+	since, err := s.newestByReviewer(ctx, w, *j)
+	if err != nil {
+		return s.stopped(ctx, failure{class: codexrun.MCPDown, text: "the relay cannot be read before the review: " + err.Error()})
 	}
 	reading := readRepo(ctx, w.Workdir)
 	bin, err := s.codex.Find(ctx, c.plan.cfg.CodexBin)
@@ -134,10 +138,10 @@ func (s *Supervisor) attempt(ctx context.Context, c claimed, j *state.Job) outco
 		return s.stopped(ctx, failure{class: codexrun.Crashed, text: err.Error()})
 	}
 	defer place.clean()
-	l := launch{s: s, w: w, plan: c.plan, job: j, bin: bin, dir: place.dir, tree: place.tree, began: s.now(), reading: reading}
+	l := launch{s: s, w: w, plan: c.plan, job: j, bin: bin, dir: place.dir, tree: place.tree, began: s.now(), reading: reading, since: since}
 	res := l.first(ctx)
 	if res.Class != codexrun.Completed {
-		return s.failedRun(ctx, w, *j, res)
+		return s.failedRun(ctx, w, *j, since, res)
 	}
 	if w.Deliver == config.DeliverMCP {
 		return s.afterMCP(ctx, w, *j, l, res)
@@ -152,9 +156,9 @@ func (s *Supervisor) attempt(ctx context.Context, c claimed, j *state.Job) outco
 
 // failedRun is the outcome of a run that did not complete. With deliver = "mcp"
 // the review may have been posted all the same.
-func (s *Supervisor) failedRun(ctx context.Context, w config.Watch, j state.Job, res codexrun.Result) outcome {
+func (s *Supervisor) failedRun(ctx context.Context, w config.Watch, j state.Job, since int64, res codexrun.Result) outcome {
 	if w.Deliver == config.DeliverMCP && ctx.Err() == nil {
-		if out, ok := s.postedByCodex(ctx, w, j); ok && out.posted != nil {
+		if out, ok := s.postedByCodex(ctx, w, j, since); ok && out.posted != nil {
 			return out
 		}
 	}

@@ -25,6 +25,25 @@ func (s *Store) Cursor(ctx context.Context, watch, channel, logID string) (id in
 	return id, true, nil
 }
 
+// HasCursor reports whether a watch has ever read a channel, in whichever log.
+func (s *Store) HasCursor(ctx context.Context, watch, channel string) (bool, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM cursor WHERE watch = ? AND channel = ?`, watch, channel).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("reading cursors: %w", err)
+	}
+	return n > 0, nil
+}
+
+// Open counts the jobs of a watch that are not ended.
+func (s *Store) Open(ctx context.Context, watch string) (n int, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM job WHERE watch = ? AND state IN ('queued','waiting','running','answered')`, watch).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("counting open jobs: %w", err)
+	}
+	return n, nil
+}
+
 // Enqueue inserts the jobs that a batch asks for and moves the cursor, in one
 // transaction. A packet that has a job already gets no second one. A packet
 // joins a job of its group that has not been started yet. It returns how many
