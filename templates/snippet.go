@@ -3,6 +3,7 @@ package templates
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"strings"
@@ -72,9 +73,11 @@ func Snippet(name string, data any) (string, error) {
 	return b.String(), nil
 }
 
-// quoteTOML writes a basic string. JSON's escapes are TOML's as well, and %q's
-// are as long as nothing is unprintable, which names and addresses are not.
-func quoteTOML(s string) string { return fmt.Sprintf("%q", s) }
+// quoteTOML writes a basic string: the escapes of JSON are TOML's as well.
+func quoteTOML(s string) (string, error) {
+	b, err := json.Marshal(s)
+	return string(b), err
+}
 
 // quoteEnv writes an assignment of a unit file, whose specifiers begin with a
 // percent sign.

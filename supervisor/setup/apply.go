@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,21 +15,19 @@ import (
 // at, so that the change that was shown is not the one that would be made.
 var ErrChanged = errors.New("it was changed meanwhile; run this again")
 
-// Disk reads files for Options. One below root that is a symbolic link out of
-// it is refused: what a repository contains must not lead to other files.
+// Disk reads files for Options. One below root that is reached by a symbolic
+// link out of it is refused, whether it is there or not: what a repository
+// contains must not lead to other files.
 func Disk(root string) func(path string) ([]byte, error) {
 	return func(path string) ([]byte, error) {
-		real, err := filepath.EvalSymlinks(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			if _, err := os.Lstat(path); err == nil {
-				return nil, errors.New("is a symbolic link to nothing")
-			}
-		}
-		if err != nil {
-			return nil, plain(err)
-		}
-		if below(root, path) && !below(root, real) {
+		real, there, err := resolve(path)
+		switch {
+		case err != nil:
+			return nil, err
+		case below(root, path) && !below(root, real):
 			return nil, fmt.Errorf("is reached by a symbolic link that leads out of the repository, to %s", real)
+		case !there:
+			return nil, fs.ErrNotExist
 		}
 		info, err := os.Stat(real)
 		switch {
@@ -41,6 +40,24 @@ func Disk(root string) func(path string) ([]byte, error) {
 		}
 		content, err := os.ReadFile(real)
 		return content, plain(err)
+	}
+}
+
+// resolve follows symbolic links as far as path is there.
+func resolve(path string) (real string, there bool, err error) {
+	rest := ""
+	for at := path; ; at = filepath.Dir(at) {
+		real, err = filepath.EvalSymlinks(at)
+		switch {
+		case err == nil:
+			return filepath.Join(real, rest), rest == "", nil
+		case !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at):
+			return "", false, plain(err)
+		}
+		if _, err := os.Lstat(at); err == nil {
+			return "", false, errors.New("is a symbolic link to nothing")
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
 	}
 }
 
@@ -144,9 +161,9 @@ func replace(path string, content []byte, mode fs.FileMode) error {
 	if err == nil {
 		mode = info.Mode().Perm()
 	}
-	name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.tmp", filepath.Base(path), os.Getpid()))
+	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text())
 	// A new file gets what the user's umask leaves of its mode.
-	tmp, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	tmp, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return plain(err)
 	}

@@ -135,7 +135,7 @@ func (p *place) snapshot() map[string]string {
 		}
 		switch {
 		case name == "state":
-			return nil
+			return filepath.SkipDir
 		case d.Type()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(path)
 			out[name] = "-> " + target

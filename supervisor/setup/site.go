@@ -44,7 +44,7 @@ func (p *planner) follow(d *draft) {
 	}
 	have, _ := root.(map[string]any)
 	w := p.watchOf(have)
-	p.settle(&p.Site.Relay, str(have, "relay", config.DefaultRelay), "relay")
+	p.settle(&p.Site.Relay, strings.TrimRight(str(have, "relay", config.DefaultRelay), "/"), "relay")
 	p.settle(&p.Site.TokenEnv, str(have, "token_env", ""), "token-env")
 	if w == nil {
 		p.problem(d.path, "has no [[watch]]; `autoreview check` says what is wrong")

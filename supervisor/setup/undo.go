@@ -30,7 +30,7 @@ func Undo(o Options) Result {
 			after[e.Path] = l
 			order = append(order, e.Path)
 		}
-		if !l.blocked && !p.undoEdit(l, e) {
+		if l.blocked || !p.undoEdit(l, e) {
 			p.Kept.Edits = append(p.Kept.Edits, e)
 		}
 	}

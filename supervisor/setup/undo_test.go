@@ -183,6 +183,26 @@ func TestUndoOfAnInterruptedRun(t *testing.T) {
 	}
 }
 
+// What cannot be read now can be undone later.
+func TestUndoKeepsTheRecordOfWhatItCannotRead(t *testing.T) {
+	p := newPlace(t, nil)
+	before := p.snapshot()
+	p.init(nil)
+	text := p.read("repo/.mcp.json")
+	if err := errors.Join(os.Remove(p.path("repo/.mcp.json")), os.Mkdir(p.path("repo/.mcp.json"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.undo(); !has(problems(r), ".mcp.json: is not a file") {
+		t.Errorf("problems: got %q, want one about .mcp.json", problems(r))
+	}
+	if err := os.Remove(p.path("repo/.mcp.json")); err != nil {
+		t.Fatal(err)
+	}
+	p.write("repo/.mcp.json", text)
+	p.undo()
+	p.wantSnapshot(before)
+}
+
 // The change that was shown is the one that is made, or none.
 func TestChangedMeanwhile(t *testing.T) {
 	p := newPlace(t, lived)
