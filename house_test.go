@@ -26,6 +26,7 @@ var floors = map[string]int{
 	"codexrun/scripted":   0,
 	"templates":           0,
 	"relay/lastfile":      0,
+	"relay/redact":        0,
 	"supervisor/calendar": 0,
 	"supervisor/verdict":  0,
 
