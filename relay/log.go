@@ -33,6 +33,10 @@ type Options struct {
 	// Posted, if not nil, is called after each stored message (not for a
 	// duplicate) with the source of its draft. It must not block.
 	Posted func(m Message, source string)
+	// Redact, if not nil, is called for each cleaned draft that may be posted,
+	// and what it returns is stored instead. Its error is an *Error. A repeated
+	// draft must come out the same.
+	Redact func(d Draft) (Draft, error)
 }
 
 // Log is the log of messages with its three verbs. Make one with New; it is
@@ -60,11 +64,17 @@ func (l *Log) Post(ctx context.Context, d Draft) (Posted, error) {
 	if err := mayPost(ctx, d); err != nil {
 		return Posted{}, err
 	}
+	if l.opts.Redact != nil {
+		if d, err = l.opts.Redact(d); err != nil {
+			return Posted{}, err
+		}
+	}
 	p, err := l.store.Append(ctx, d)
 	if err != nil {
 		return Posted{}, err
 	}
 	if p.Duplicate {
+		p.SameText = p.Message != nil && p.Message.Text == d.Text
 		return p, nil
 	}
 	if l.opts.Posted != nil {

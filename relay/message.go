@@ -80,6 +80,9 @@ type Posted struct {
 	Message *Message
 	// Duplicate says that the Key was already there and nothing was stored.
 	Duplicate bool
+	// SameText says, for a Duplicate, that the draft would have been stored with
+	// the first message's text. It is not known to a client.
+	SameText bool
 }
 
 // Channel is what is known of one channel. Count, LastID and LastTS are zero

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"autoreview/relay"
+	"autoreview/relay/config"
 	"autoreview/relay/server"
 )
 
@@ -25,7 +26,7 @@ func newImport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return importFiles(cmd, c.Data, files, asJSON)
+			return importFiles(cmd, c, files, asJSON)
 		},
 	}
 	s.add(cmd, "data")
@@ -48,7 +49,7 @@ type imported struct {
 	Unreadable int `json:"unreadable"`
 }
 
-func importFiles(cmd *cobra.Command, dir string, files []string, asJSON bool) error {
+func importFiles(cmd *cobra.Command, c config.Config, files []string, asJSON bool) error {
 	var all []relay.Message
 	var counts imported
 	for _, path := range files {
@@ -64,7 +65,7 @@ func importFiles(cmd *cobra.Command, dir string, files []string, asJSON bool) er
 	}
 	counts.Read = len(all)
 	var err error
-	if counts.Stored, err = importInto(cmd.Context(), dir, all); err != nil {
+	if counts.Stored, err = importInto(cmd.Context(), c.Data, server.MaskMessages(c.Redact, all)); err != nil {
 		return err
 	}
 	counts.Known = counts.Read - counts.Stored

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"autoreview/relay"
+	"autoreview/relay/redact"
 )
 
 func newPost() *cobra.Command {
@@ -83,6 +84,11 @@ func post(cmd *cobra.Command, f relayFlags, d relay.Draft, asJSON bool) error {
 	}
 	if p.Duplicate {
 		say(cmd, "the key was posted before, nothing is stored")
+	}
+	if p.Message != nil {
+		if masked := redact.Sentence(redact.Noted(p.Message.Meta)); masked != "" {
+			say(cmd, "%s", masked)
+		}
 	}
 	if !asJSON {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), p.ID)

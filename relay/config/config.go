@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"autoreview/relay"
+	"autoreview/relay/redact"
 )
 
 // Config is the effective configuration: every default is filled in and every
@@ -49,6 +50,10 @@ type Config struct {
 	MaxRequestsPerSecond, MaxStreams, MaxStreamsPerClient int
 	// MaxTextBytes bounds the text of one message.
 	MaxTextBytes int
+	// Redact says what becomes of messages that hold secrets.
+	Redact redact.Mode
+	// Pprof serves profiles of the program at /debug/pprof/.
+	Pprof bool
 	// RetentionDays and RetentionMessages bound what is kept; 0 keeps all.
 	RetentionDays, RetentionMessages int
 	// Warnings are what the user should know about how the settings were
@@ -109,6 +114,7 @@ func defaults() Config {
 		ChannelLog:   LogFile{Path: filepath.Join("log", "channel_messages.log"), MaxMB: 25, Backups: 10},
 		Channels:     []string{"proj-x", "codex", "claude"},
 		MaxTextBytes: relay.DefaultTextBytes,
+		Redact:       redact.Mask,
 
 		MaxRequestsPerSecond: 1000,
 		MaxStreams:           5000,

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"autoreview/relay/config"
+	"autoreview/relay/redact"
 )
 
 // env is an environment with a home of its own and nothing else but pairs.
@@ -56,6 +57,7 @@ func TestDefaults(t *testing.T) {
 		ChannelLog:   config.LogFile{Path: filepath.Join(data, "log", "channel_messages.log"), MaxMB: 25, Backups: 10},
 		Channels:     []string{"proj-x", "codex", "claude"},
 		MaxTextBytes: 4 << 20,
+		Redact:       redact.Mask,
 
 		MaxRequestsPerSecond: 1000, MaxStreams: 5000, MaxStreamsPerClient: 500,
 	}
@@ -109,6 +111,7 @@ func TestOriginalConfigJSON(t *testing.T) {
 		Channels:     []string{"a", "b", "c"},
 		AllowedHosts: []string{"192.168.2.3", "box:8010"},
 		MaxTextBytes: 4 << 20,
+		Redact:       redact.Mask,
 
 		MaxRequestsPerSecond: 1000, MaxStreams: 5000, MaxStreamsPerClient: 500,
 	}
@@ -127,8 +130,8 @@ func TestEnvironment(t *testing.T) {
 		"CLAUDE_CODEX_CHANNEL_LOG_PATH=~/y", "CLAUDE_CODEX_CHANNEL_LOG_MAX_BYTES=1", "CLAUDE_CODEX_CHANNEL_LOG_MAX_MB=7",
 		"CLAUDE_CODEX_CHANNEL_LOG_BACKUP_COUNT=2", "CLAUDE_CODEX_CHANNELS=one,two", "CLAUDE_CODEX_ALLOWED_HOSTS=h",
 		"CLAUDE_CODEX_DATA=~/data", "CLAUDE_CODEX_ALLOWED_ORIGINS=http://h:1", "CLAUDE_CODEX_MAX_TEXT_BYTES=10",
-		"CLAUDE_CODEX_RETENTION_DAYS=30", "CLAUDE_CODEX_RETENTION_MESSAGES=9",
-		"CLAUDE_CODEX_TLS_CERT=~/cert.pem", "CLAUDE_CODEX_TLS_KEY="+abs, "CLAUDE_CODEX_INSECURE=1",
+		"CLAUDE_CODEX_RETENTION_DAYS=30", "CLAUDE_CODEX_RETENTION_MESSAGES=9", "CLAUDE_CODEX_REDACT=reject",
+		"CLAUDE_CODEX_TLS_CERT=~/cert.pem", "CLAUDE_CODEX_TLS_KEY="+abs, "CLAUDE_CODEX_INSECURE=1", "CLAUDE_CODEX_PPROF=true",
 		"CLAUDE_CODEX_MAX_REQUESTS_PER_SECOND=0", "CLAUDE_CODEX_MAX_STREAMS=8", "CLAUDE_CODEX_MAX_STREAMS_PER_CLIENT=3")})
 	want := config.Config{
 		Host: "::1", Port: 7777, Data: filepath.Join(home, "data"),
@@ -137,8 +140,8 @@ func TestEnvironment(t *testing.T) {
 		Channels:       []string{"one", "two"},
 		AllowedHosts:   []string{"h"},
 		AllowedOrigins: []string{"http://h:1"},
-		MaxTextBytes:   10, RetentionDays: 30, RetentionMessages: 9,
-		TLSCert: filepath.Join(home, "cert.pem"), TLSKey: abs, Insecure: true,
+		MaxTextBytes:   10, Redact: redact.Reject, RetentionDays: 30, RetentionMessages: 9,
+		TLSCert: filepath.Join(home, "cert.pem"), TLSKey: abs, Insecure: true, Pprof: true,
 		MaxStreams: 8, MaxStreamsPerClient: 3,
 		Warnings: []string{
 			"CLAUDE_CODEX_LOG_MAX_BYTES: log files are cut at full megabytes, 1048577 bytes are rounded up to 2 MB",

@@ -40,6 +40,9 @@ func TestProblems(t *testing.T) {
 			`1: insecure: want true or false, not "true"`,
 			"2: max_streams: want a whole number from 0 to 2147483647, not -1",
 		}},
+		{"a mode of redact", "relay.toml", "redact = 'masked'", []string{
+			`1: redact: want off, mask or reject, not "masked"`,
+		}},
 		{"half a certificate", "relay.toml", "tls_key = 'k.pem'", []string{
 			"tls_cert: want tls_cert and tls_key together, or none of them",
 		}},

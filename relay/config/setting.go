@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"autoreview/relay"
+	"autoreview/relay/redact"
 )
 
 // setting is one key. read puts a value into the configuration; its error says
@@ -37,8 +38,10 @@ var settings = []setting{
 	{"max_streams", "N", "open streams and waits in all; 0 is no bound (default 5000)", whole(0, maxWhole, func(c *Config) *int { return &c.MaxStreams })},
 	{"max_streams_per_client", "N", "the same for one client (default 500)", whole(0, maxWhole, func(c *Config) *int { return &c.MaxStreamsPerClient })},
 	{"max_text_bytes", "N", "longest text of a message (default 4194304)", whole(1, 256*mib, func(c *Config) *int { return &c.MaxTextBytes })},
+	{"redact", "MODE", "secrets in messages: off, mask or reject (default mask)", readRedact},
 	{"retention_days", "N", "forget messages older than this; 0 keeps all (default 0)", whole(0, 100*366, func(c *Config) *int { return &c.RetentionDays })},
 	{"retention_messages", "N", "keep only the newest so many; 0 keeps all (default 0)", whole(0, maxWhole, func(c *Config) *int { return &c.RetentionMessages })},
+	{"pprof", switchArg, "serve profiles of the program at /debug/pprof/ (default false)", yesNo(func(c *Config) *bool { return &c.Pprof })},
 	{"log_path", "FILE", "activity log (default DIR/log/relay.log)", path(func(c *Config) *string { return &c.Log.Path })},
 	{"log_max_bytes", "N", "the original's older name for log_max_mb, in bytes", byteSize(func(c *Config) *int { return &c.Log.MaxMB })},
 	{"log_max_mb", "N", "size at which the activity log is rotated (default 25)", whole(1, maxMB, func(c *Config) *int { return &c.Log.MaxMB })},
@@ -199,6 +202,19 @@ func readData(c *Config, v value) (string, error) {
 	}
 	c.Data = filepath.Clean(s)
 	return "", nil
+}
+
+func readRedact(c *Config, v value) (string, error) {
+	s, err := v.text()
+	if err != nil {
+		return "", err
+	}
+	switch mode := redact.Mode(s); mode {
+	case redact.Off, redact.Mask, redact.Reject:
+		c.Redact = mode
+		return "", nil
+	}
+	return "", fmt.Errorf("want off, mask or reject, not %q", s)
 }
 
 func names(field func(*Config) *[]string, check func(string) error) func(*Config, value) (string, error) {

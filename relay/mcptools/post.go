@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"autoreview/relay"
+	"autoreview/relay/redact"
 )
 
 type posted struct {
@@ -35,7 +36,19 @@ func (t *tools) post(ctx context.Context, c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return posted{OK: true, Posted: p.ID, Duplicate: p.Duplicate, Warning: c.warning}, nil
+	return posted{OK: true, Posted: p.ID, Duplicate: p.Duplicate, Warning: warning(c, p)}, nil
+}
+
+// warning also tells the model what others will not read in its message.
+func warning(c call, p relay.Posted) string {
+	var masked string
+	if p.Message != nil {
+		masked = redact.Sentence(redact.Noted(p.Message.Meta))
+	}
+	if c.warning != "" && masked != "" {
+		return c.warning + "; " + masked
+	}
+	return c.warning + masked
 }
 
 // deliver posts d, as the job's answer when j is not nil. The first post of a
@@ -53,7 +66,7 @@ func (t *tools) deliver(ctx context.Context, j *job, d relay.Draft) (relay.Poste
 	if err != nil || !p.Duplicate {
 		return p, err
 	}
-	if p.Message != nil && p.Message.Text == d.Text {
+	if p.SameText {
 		return p, nil
 	}
 	return t.Log.Post(ctx, j.note(d))

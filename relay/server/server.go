@@ -97,6 +97,7 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	s.log = relay.New(s.data.Store, relay.Options{
 		Limits: relay.Limits{TextBytes: c.MaxTextBytes},
 		Posted: s.journal.posted,
+		Redact: redactor(c.Redact),
 	})
 	handler, err := s.handler(o)
 	if err != nil {
