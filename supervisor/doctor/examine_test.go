@@ -208,3 +208,20 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
 }
+
+// docs/operations.md has a line for each check, and for none that there is not.
+func TestDocumentationHasEveryCheck(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(b), "\n| check | what it looks at |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got []string
+	for line := range strings.Lines(table) {
+		got = append(got, strings.Trim(strings.Split(line, "|")[1], " `"))
+	}
+	if diff := cmp.Diff(doctor.Names(), got); diff != "" {
+		t.Errorf("checks in docs/operations.md (-want +got):\n%s", diff)
+	}
+}
