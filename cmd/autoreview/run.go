@@ -110,6 +110,12 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 		return err
 	}
 	defer release()
+	if f.standby {
+		// It may have stood by for days.
+		if cfg, err = reread(cfg, f.config); err != nil {
+			return err
+		}
+	}
 	log := newLogger(talk, f)
 	st, err := state.Open(ctx, filepath.Join(cfg.StateDir, "state.db"))
 	if err != nil {
@@ -149,6 +155,16 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 	return s.Run(ctx)
 }
 
+// reread reads a configuration again. Its state folder is locked and must be the
+// same still.
+func reread(cfg config.Config, path string) (config.Config, error) {
+	again, err := loadConfig(path, io.Discard)
+	if err == nil && again.StateDir != cfg.StateDir {
+		err = fmt.Errorf("state_dir was changed from %s to %s while this one stood by: start it again", cfg.StateDir, again.StateDir)
+	}
+	return again, err
+}
+
 func signalOnce(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -174,7 +190,7 @@ func newClient(cfg config.Config) *client.Client {
 		token = os.Getenv(cfg.TokenEnv)
 	}
 	return client.New(client.Options{
-		BaseURL: cfg.Relay, Token: token, UserAgent: "autoreview/" + version(), PollInterval: cfg.PollInterval,
+		BaseURL: cfg.Relay, Token: token, UserAgent: "autoreview/" + version(), PollInterval: cfg.PollInterval, Source: "supervisor",
 	})
 }
 
