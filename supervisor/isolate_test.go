@@ -191,4 +191,3 @@ func TestIsolationOfABrokenRepository(t *testing.T) {
 		}
 	})
 }
-

@@ -150,7 +150,10 @@ func TestABadReloadChangesNothing(t *testing.T) {
 	}{
 		{"a problem", func(c config.Config) (config.Config, error) { return config.Config{}, problem }, []string{"autoreview.toml:3:1", "watch.timeout", "want a duration"}},
 		{"not readable", func(c config.Config) (config.Config, error) { return config.Config{}, errors.New("it is gone") }, []string{"it is gone"}},
-		{"another relay", func(c config.Config) (config.Config, error) { c.Relay, c.StateDir = "http://else", "/else"; return c, nil }, []string{"relay, state_dir cannot change"}},
+		{"another relay", func(c config.Config) (config.Config, error) {
+			c.Relay, c.StateDir = "http://else", "/else"
+			return c, nil
+		}, []string{"relay, state_dir cannot change"}},
 		{"no watches", func(c config.Config) (config.Config, error) { c.Watches = nil; return c, nil }, []string{"nothing to watch"}},
 		{"a bad schedule", func(c config.Config) (config.Config, error) {
 			c.Schedules = []config.Schedule{{Name: "n", Cron: "x", Watch: "main"}}
@@ -244,7 +247,14 @@ func TestFollowFile(t *testing.T) {
 		text.WriteString("piece ")
 		write(t, path, text.String())
 	}
-	next(text.String())
+	// On a slow machine a piece may be noticed before the next is there.
+	for got := ""; got != text.String(); {
+		select {
+		case got = <-seen:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("the last piece was not noticed, only %q", got)
+		}
+	}
 	write(t, filepath.Join(dir, "another file"), "x")
 	write(t, path, text.String()) // the same again
 	if err := os.Remove(path); err != nil {
@@ -283,4 +293,3 @@ func TestFollowFileWithoutAFolder(t *testing.T) {
 		t.Error("FollowFile of a file in no folder: want an error")
 	}
 }
-
