@@ -148,7 +148,7 @@ type recordedWindow struct {
 	UsedPercent     float64 `json:"used_percent"`
 	WindowMinutes   int64   `json:"window_minutes"`
 	ResetsAt        int64   `json:"resets_at"`         // seconds since the epoch
-	ResetsInSeconds *int64  `json:"resets_in_seconds"` // before 0.50
+	ResetsInSeconds *int64  `json:"resets_in_seconds"` // as older versions wrote it
 }
 
 // parseWindows reads one line of a session file: a token_count event with the
