@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,7 +141,22 @@ func checkLogin(ctx context.Context, s *snapshot) Result {
 		cause += "; OPENAI_API_KEY is set, and Codex does not use it by itself"
 		fix = "printenv OPENAI_API_KEY | codex login --with-api-key"
 	}
+	if name := s.choosesProvider(); name != "" {
+		return warn("not logged in", fmt.Sprintf("the watch %q chooses its model provider by itself, and whether that one needs a login is not known; otherwise %s", name, cause), fix)
+	}
 	return fail("not logged in", cause, fix)
+}
+
+// choosesProvider is a watch that may not use the provider of the user's
+// configuration, "" for none.
+func (s *snapshot) choosesProvider() string {
+	about := func(arg string) bool { return arg == "--oss" || strings.Contains(arg, "model_provider") }
+	for _, w := range s.cfg.Watches {
+		if w.Profile != "" || slices.ContainsFunc(w.ExtraArgs, about) || slices.ContainsFunc(slices.Collect(maps.Keys(w.CodexConfig)), about) {
+			return w.Name
+		}
+	}
+	return ""
 }
 
 // providerLogin judges a model provider of the user's own; known is false for

@@ -59,6 +59,10 @@ func TestCodex(t *testing.T) {
 			p.fakeCodex("0.169.0", `"login status") echo "Not logged in" >&2; exit 1 ;;`)
 			p.set("OPENAI_API_KEY", "sk-secret")
 		}, doctor.Fail, []string{"--with-api-key"}},
+		{"a provider of the watch's own", "codex_login", func(p *place) {
+			p.fakeCodex("0.169.0", `"login status") echo "Not logged in" >&2; exit 1 ;;`)
+			p.watch("config = { model_provider = \"own\" }")
+		}, doctor.Warn, []string{`"proj-x"`, "not known"}},
 		{"a provider that needs none", "codex_login", func(p *place) {
 			p.write("home/.codex/config.toml", "model_provider = \"local\"\n[model_providers.local]\nname = \"local\"\n")
 		}, doctor.OK, []string{"needs no login"}},

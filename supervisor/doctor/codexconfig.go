@@ -95,9 +95,8 @@ func checkStale(_ context.Context, s *snapshot) Result {
 	if len(found) == 0 {
 		return ok("no stale [mcp.…] table")
 	}
-	r := warn(strings.Join(found, "; "), "no version of Codex reads such a table; from 0.163 on it complains about it in each run",
-		"delete it, or have `autoreview init` do that; the table is called [mcp_servers."+setup.ServerName+"] now")
-	return r
+	return warn(strings.Join(found, "; "), "no version of Codex reads such a table; from 0.163 on it complains about it in each run",
+		"autoreview init --remove-stale, or delete it; the table is called [mcp_servers."+setup.ServerName+"] now")
 }
 
 // checkServers says which MCP servers the user's configuration gives every
