@@ -167,12 +167,12 @@ func New(o Options) (*Supervisor, error) {
 // not ended then are stopped and go on in the next life. It first ends what an
 // earlier life left behind. The error is nil when ctx ended it.
 func (s *Supervisor) Run(ctx context.Context) error {
-	if err := s.rescue(ctx); err != nil {
-		return fmt.Errorf("rescuing jobs of an earlier life: %w", err)
-	}
-	answered, err := s.state.Jobs(ctx, state.Answered)
-	if err != nil {
-		return err
+	answered, err := s.takeOver(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil // what is left of the earlier life is the next one's
+	case err != nil:
+		return fmt.Errorf("taking over from an earlier life: %w", err)
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -195,6 +195,15 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	close(idle)
 	wg.Wait()
 	return nil
+}
+
+// takeOver ends what an earlier life left running, gives its jobs back to the
+// queue, and returns those whose answer is yet to be posted.
+func (s *Supervisor) takeOver(ctx context.Context) ([]state.Job, error) {
+	if err := s.rescue(ctx); err != nil {
+		return nil, err
+	}
+	return s.state.Jobs(ctx, state.Answered)
 }
 
 // read reads the channels, by the plan of the time, until ctx ends.
