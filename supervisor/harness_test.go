@@ -28,9 +28,10 @@ type scripted struct {
 	find error
 
 	mu     sync.Mutex
-	specs  []codexrun.Spec    // guarded by mu
-	record codexrun.Windows   // guarded by mu
-	killed []codexrun.Process // guarded by mu
+	specs  []codexrun.Spec      // guarded by mu
+	record codexrun.Windows     // guarded by mu
+	killed []codexrun.Process   // guarded by mu
+	events func(codexrun.Event) // of the latest run; guarded by mu
 }
 
 func (c *scripted) Find(context.Context, string) (codexrun.Binary, error) {
@@ -54,6 +55,9 @@ func (c *scripted) Run(ctx context.Context, spec codexrun.Spec, obs codexrun.Obs
 	if err := obs.Thread(thread); err != nil {
 		return codexrun.Result{Class: codexrun.Killed, Text: err.Error()}
 	}
+	c.mu.Lock()
+	c.events = obs.Event
+	c.mu.Unlock()
 	res := c.run(ctx, n, spec)
 	if res.ThreadID == "" {
 		res.ThreadID = thread
