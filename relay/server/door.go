@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"autoreview/relay"
 	"autoreview/relay/api"
 	"autoreview/relay/guard"
@@ -43,7 +45,9 @@ func (s *Server) handler(o Options) (http.Handler, error) {
 	mux.Handle("/{$}", page)
 	mux.Handle("/assets/", page)
 	mux.Handle("/ui/", page)
+	mux.Handle("/api/stream", promhttp.InstrumentHandlerInFlight(s.meter.streams, rest))
 	mux.Handle("/", rest)
+	s.measures(mux)
 	return s.named(guard.New(limits)(mux)), nil
 }
 

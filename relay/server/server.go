@@ -47,6 +47,7 @@ type Server struct {
 	log      *relay.Log
 	info     relay.Info
 	tokens   *token.Store
+	meter    *meter
 	listener net.Listener
 	http     *http.Server
 	// stop ends streams and waits, and the retention.
@@ -94,11 +95,13 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	if s.journal, err = openJournal(c, o.Logger); err != nil {
 		return err
 	}
-	s.log = relay.New(s.data.Store, relay.Options{
+	s.meter = newMeter(o.Version)
+	s.log = relay.New(timed{s.data.Store, s.meter}, relay.Options{
 		Limits: relay.Limits{TextBytes: c.MaxTextBytes},
-		Posted: s.journal.posted,
+		Posted: s.posted,
 		Redact: redactor(c.Redact),
 	})
+	s.meter.waits(s.log)
 	handler, err := s.handler(o)
 	if err != nil {
 		return err
