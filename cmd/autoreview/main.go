@@ -96,6 +96,7 @@ Of a supervisor that runs, or of what the last one left:
   autoreview pause    keep a watch from starting reviews
   autoreview resume   let it go on
   autoreview replay   show a run again
+  autoreview export   write a run as a page for a bug report
 
 Example, in the repository to be reviewed:
 
@@ -111,7 +112,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newRun(), newUp(), newInit(), newDoctor(), newCheck(), newThreads(), newVersion())
-	root.AddCommand(newStatus(), newLogs(), newShow(), newRuns(), newRetry(), newCancel(), newPause(), newResume(), newReplay())
+	root.AddCommand(newStatus(), newLogs(), newShow(), newRuns(), newRetry(), newCancel(), newPause(), newResume(), newReplay(), newExport())
 	return root
 }
 
