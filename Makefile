@@ -7,7 +7,7 @@ FUZZTIME ?= 5s
 PREFIX  ?= $(shell $(GO) env GOPATH)/bin
 GOFILES  = $(shell git ls-files -co --exclude-standard '*.go')
 
-.PHONY: help build install demo test race lint fuzz check bench cross tools clean
+.PHONY: help build install demo test race lint fuzz check bench cross compat tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ cross: ## build for linux/arm64, darwin/arm64 and windows/amd64 without cgo
 	  echo "build $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/relay || exit 1; \
 	  GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/autoreview || exit 1; \
 	  GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) vet ./cmd/... ./relay/... ./supervisor/... ./codexrun/... || exit 1; done
+
+compat: tools ## run the tests of the real Codex with older versions of it
+	@sh .ci/compat
 
 tools: ## put the real parts for the tests into .tools (npm) and on the system (Debian, root)
 	@sh .ci/tools all

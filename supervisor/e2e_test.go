@@ -149,6 +149,9 @@ func TestRealSessions(t *testing.T) {
 				t.Errorf("resumed run %d: got thread %s, want %s", i, id, given)
 			}
 		}
+		if !codextest.Real(t).Capabilities().Fork {
+			return // this version has no codex exec fork
+		}
 		forked := newSite(t, codextest.Real(t).Path, fmt.Sprintf("session = %q", "fork:"+given), nil)
 		three(forked)
 		got := threadsOf(model)[6:]
@@ -373,6 +376,10 @@ func (s *site) makeDue() {
 		s.t.Fatal(err)
 	}
 	defer st.Close()
+	none := func(h state.Hold, _ bool) (state.Hold, bool) { return h, false }
+	if _, err := st.ChangeHold(s.t.Context(), "main", none); err != nil {
+		s.t.Fatal(err)
+	}
 	jobs, err := st.Jobs(s.t.Context(), state.Waiting)
 	if err != nil {
 		s.t.Fatal(err)
