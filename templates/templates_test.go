@@ -41,21 +41,40 @@ func TestPrompts(t *testing.T) {
 	file.PacketFile, file.Resumed = "/state/runs/7/packets.md", false
 	bare := review()
 	bare.Branch, bare.Commit = "", ""
+	isolated := review()
+	isolated.Isolated = true
+	told := review()
+	told.Earlier, told.EarlierBoundary = "Review of #31: request changes\n\n1. [major] Lost update (a.go:7)\nTwo writers.", boundary+"2"
+	scheduled := templates.Scheduled{
+		Schedule: "nightly", Due: "2026-01-02 02:30:00 UTC", Channel: "proj-x", ReplyAs: "codex", Boundary: boundary,
+		Repo: "/src/repo", Branch: "main", Commit: "0123abcd",
+	}
+	again := scheduled
+	again.Previous = "2026-01-01 02:30:00 UTC"
+	again.Messages = []templates.Message{
+		{ID: 41, TS: "2026-01-01 15:04:05 UTC", Sender: "claude", Text: "Summary: adds a cache"},
+		{ID: 42, TS: "2026-01-01 15:09:05 UTC", Sender: "codex", Kind: "review", Text: "**Review of #41: approve**"},
+	}
 	r := review()
 	tests := map[string]struct {
 		name string
 		data any
 	}{
-		"review":         {templates.NameReview, review()},
-		"review_resumed": {templates.NameReview, second},
-		"review_file":    {templates.NameReview, file},
-		"review_no_git":  {templates.NameReview, bare},
-		"mcp":            {templates.NameReviewMCP, review()},
-		"mcp_resumed":    {templates.NameReviewMCP, second},
-		"packets":        {templates.NamePackets, second},
-		"reask":          {templates.NameReask, templates.Reask{Problems: []string{"verdict: is missing; want a string", "tests: is missing"}}},
-		"reask_fresh":    {templates.NameReask, templates.Reask{Problems: []string{"not JSON"}, Answer: "Looks good.", Review: &r, Boundary: boundary}},
-		"summary":        {templates.NameSummary, templates.Summary{Channel: "proj-x", Rounds: 3}},
+		"review_isolated": {templates.NameReview, isolated},
+		"review_told":     {templates.NameReview, told},
+		"mcp_told":        {templates.NameReviewMCP, told},
+		"schedule_first":  {templates.NameSchedule, scheduled},
+		"schedule":        {templates.NameSchedule, again},
+		"review":          {templates.NameReview, review()},
+		"review_resumed":  {templates.NameReview, second},
+		"review_file":     {templates.NameReview, file},
+		"review_no_git":   {templates.NameReview, bare},
+		"mcp":             {templates.NameReviewMCP, review()},
+		"mcp_resumed":     {templates.NameReviewMCP, second},
+		"packets":         {templates.NamePackets, second},
+		"reask":           {templates.NameReask, templates.Reask{Problems: []string{"verdict: is missing; want a string", "tests: is missing"}}},
+		"reask_fresh":     {templates.NameReask, templates.Reask{Problems: []string{"not JSON"}, Answer: "Looks good.", Review: &r, Boundary: boundary}},
+		"summary":         {templates.NameSummary, templates.Summary{Channel: "proj-x", Rounds: 3}},
 	}
 	for golden, test := range tests {
 		t.Run(golden, func(t *testing.T) {
@@ -99,11 +118,16 @@ func TestBoundaryIsChecked(t *testing.T) {
 	short.Boundary = "x"
 	empty := review()
 	empty.Packets = nil
+	told := review()
+	told.Earlier, told.EarlierBoundary = "x"+boundary, boundary
+	scheduled := templates.Scheduled{Boundary: boundary, Messages: []templates.Message{{Text: boundary}}}
 	r := review()
 	tests := map[string]struct {
 		data any
 		want string
 	}{
+		"in the past":   {told, "occurs in the text"},
+		"in a message":  {scheduled, "occurs in the text"},
 		"in the packet": {known, "occurs in the text"},
 		"too short":     {short, "too short"},
 		"no packet":     {empty, "no packet"},
@@ -164,7 +188,7 @@ func TestOverride(t *testing.T) {
 // Every built-in template works with the data of its name.
 func TestBuiltIn(t *testing.T) {
 	for _, name := range []string{
-		templates.NameReview, templates.NameReviewMCP, templates.NameReask, templates.NamePackets, templates.NameSummary,
+		templates.NameReview, templates.NameReviewMCP, templates.NameReask, templates.NamePackets, templates.NameSummary, templates.NameSchedule,
 	} {
 		if err := templates.Check(name, ""); err != nil {
 			t.Errorf("Check(%s): %v", name, err)

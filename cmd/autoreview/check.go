@@ -54,5 +54,12 @@ func checkTemplates(cfg config.Config) error {
 			}
 		}
 	}
+	for _, s := range cfg.Schedules {
+		if s.Template != "" {
+			if err := templates.Check(templates.NameSchedule, s.Template); err != nil {
+				errs = append(errs, fmt.Errorf("schedule %q: %w", s.Name, err))
+			}
+		}
+	}
 	return errors.Join(errs...)
 }
