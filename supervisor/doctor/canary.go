@@ -61,8 +61,10 @@ func writeCanary(ctx context.Context, dir string) (packet string, err error) {
 	git := func(args ...string) (out []byte) {
 		if err == nil {
 			cmd := exec.CommandContext(ctx, "git", append([]string{
-				"-C", dir, "-c", "user.name=doctor", "-c", "user.email=doctor@localhost", "-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null",
+				"-C", dir, "-c", "user.name=doctor", "-c", "user.email=doctor@localhost", "-c", "core.hooksPath=" + os.DevNull,
 			}, args...)...)
+			// The user's own settings have no part in it either.
+			cmd.Env = append(withoutGit(os.Environ()), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1")
 			out, err = cmd.Output()
 		}
 		return out

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,12 +79,19 @@ func checkGit(ctx context.Context, s *snapshot) Result {
 	var parts []Result
 	for _, dir := range s.workdirs() {
 		cmd := exec.CommandContext(ctx, path, "-C", dir, "rev-parse", "--show-toplevel")
+		cmd.Env = withoutGit(os.Environ())
 		cmd.WaitDelay = time.Second
 		if _, err := cmd.Output(); err != nil {
 			parts = append(parts, judgeGit(dir, err))
 		}
 	}
 	return worst("a git repository: "+strings.Join(s.workdirs(), ", "), parts...)
+}
+
+// withoutGit leaves out the variables by which git tells its hooks, and those
+// tell us, which repository to work on: ours is the one in the folder.
+func withoutGit(env []string) []string {
+	return slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "GIT_") })
 }
 
 func judgeGit(dir string, err error) Result {

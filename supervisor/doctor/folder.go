@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // folders are those of ours that hold what people say about their code.
@@ -43,7 +44,7 @@ func checkFolders(_ context.Context, s *snapshot) Result {
 			parts = append(parts, judgeFolder(dir))
 		}
 	}
-	return worst(fmt.Sprintf("private and writable: %s", join(dirs)), parts...)
+	return worst(fmt.Sprintf("private and writable: %s", strings.Join(dirs, ", ")), parts...)
 }
 
 // missingFolder is fine, as the first start makes it, unless that cannot work.
@@ -131,17 +132,6 @@ func existing(dir string) string {
 	}
 }
 
-func join(dirs []string) string {
-	out := ""
-	for i, d := range dirs {
-		if i > 0 {
-			out += ", "
-		}
-		out += d
-	}
-	return out
-}
-
 const (
 	diskWarn = 1 << 30
 	diskFail = 100 << 20
@@ -168,7 +158,7 @@ func checkDisk(_ context.Context, s *snapshot) Result {
 	if len(seen) == 0 {
 		return nothing
 	}
-	return worst(join(seen), parts...)
+	return worst(strings.Join(seen, ", "), parts...)
 }
 
 func size(n uint64) string {

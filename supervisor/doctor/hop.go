@@ -145,6 +145,7 @@ func (c *tappedCodex) end(res codexrun.Result) {
 // Run implements supervisor.Codex.
 func (c *tappedCodex) Run(ctx context.Context, spec codexrun.Spec, obs codexrun.Observer) codexrun.Result {
 	spec.Env = append(slices.Clone(spec.Env), c.env...)
+	spec.Unset = append(slices.Clone(spec.Unset), "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 	started, event := obs.Started, obs.Event
 	obs.Started = func(p codexrun.Process) error {
 		c.times.mark(hopLaunched)

@@ -149,22 +149,18 @@ func (p *proof) chooseModel() (stop func(), err error) {
 		return nil, err
 	}
 	home := filepath.Join(p.dir, "codex-home")
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		return nil, errors.Join(err, closed(m))
+	if err = os.MkdirAll(home, 0o700); err == nil {
+		p.env, err = scripted.WriteHome(home, m)
 	}
-	if p.env, err = scripted.WriteHome(home, m); err != nil {
-		return nil, errors.Join(err, closed(m))
+	if err != nil {
+		m.Close()
+		return nil, err
 	}
 	// What is only known to the user's own configuration is left out with it.
 	w := &p.cfg.Watches[0]
 	w.Model, w.Profile, w.CodexConfig, w.Plugins = "", "", nil, false
 	p.facts["model"] = "scripted"
 	return m.Close, nil
-}
-
-func closed(m *scripted.Model) error {
-	m.Close()
-	return nil
 }
 
 // chooseRelay takes the configured relay when it answers and lets the canary

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"autoreview/codexrun/codextest"
 	"autoreview/codexrun/scripted"
 	"autoreview/relay"
@@ -204,4 +206,21 @@ func TestProveTellsWhyCodexFailed(t *testing.T) {
 		p.add("nonsense = 1")
 		want(t, p.prove(doctor.ProveOptions{Offline: true}), doctor.Fail, "nonsense")
 	})
+}
+
+// A hook of git may run the doctor: the repository that git names in the
+// environment is the user's, and the canary is not put into it.
+func TestProveInAHookOfGit(t *testing.T) {
+	p := newPlace(t)
+	p.realCodex(codextest.Always("never asked"))
+	p.relay()
+	dir := filepath.Join(p.repo, ".git")
+	before := tree(t, dir)
+	p.set("GIT_DIR", dir)
+	p.set("GIT_WORK_TREE", p.repo)
+	p.set("GIT_INDEX_FILE", filepath.Join(dir, "index"))
+	want(t, p.prove(doctor.ProveOptions{Offline: true}), doctor.OK, "was found")
+	if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
+		t.Errorf("the proof changed the user's repository (-before +after):\n%s", diff)
+	}
 }

@@ -88,7 +88,10 @@ func checkSupervisor(_ context.Context, s *snapshot) Result {
 	}
 	var parts []Result
 	for _, dir := range []string{s.cfg.StateDir, s.RelayData} {
-		if o := readOwner(dir); dir != "" && o.file != "" && !o.alive {
+		if dir == "" {
+			continue
+		}
+		if o := readOwner(dir); o.file != "" && !o.alive {
 			r := warn("a lock was left behind", fmt.Sprintf("%s names the process %d, which does not hold the lock any more; that is harmless, the next start goes over it", o.file, o.pid), "autoreview doctor --fix")
 			r.repair = removeStale(dir, o.file)
 			parts = append(parts, r)
