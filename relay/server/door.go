@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"path"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -48,7 +49,21 @@ func (s *Server) handler(o Options) (http.Handler, error) {
 	mux.Handle("/api/stream", promhttp.InstrumentHandlerInFlight(s.meter.streams, rest))
 	mux.Handle("/", rest)
 	s.measures(mux)
-	return s.named(guard.New(limits)(mux)), nil
+	return s.named(guard.New(limits)(exact(mux, rest))), nil
+}
+
+// exact leaves paths that are not in their shortest form to rest, which says that
+// there is nothing. The mux would redirect, and a client would post again to
+// where it is led.
+func exact(mux, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := r.URL.Path
+		if short := path.Clean("/" + p); p != short && p != short+"/" {
+			rest.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // named sets the log's id on every answer, by which clients tell this relay
