@@ -47,20 +47,20 @@ func look(cmd *cobra.Command, cfg config.Config) (_ looker, close func(), err er
 		return c, c.Close, nil
 	}
 	owner, running := lockHolder(cfg.StateDir)
-	switch {
-	case running:
-		fmt.Fprintf(talk, "autoreview: another autoreview%s has this configuration and does not answer (%v); this is what is on disk\n", owner, err)
-	case errors.Is(err, control.ErrNotRunning):
-		fmt.Fprintln(talk, "autoreview: no autoreview runs for this configuration; this is what the last one left")
-	default:
+	if !running && !errors.Is(err, control.ErrNotRunning) {
 		return nil, nil, err
 	}
-	st, err := state.OpenReadOnly(ctx, filepath.Join(cfg.StateDir, "state.db"))
-	if errors.Is(err, fs.ErrNotExist) {
+	st, openErr := state.OpenReadOnly(ctx, filepath.Join(cfg.StateDir, "state.db"))
+	if errors.Is(openErr, fs.ErrNotExist) {
 		return nil, nil, hintError{errors.New("no autoreview has ever run for this configuration"), "start it with autoreview up"}
 	}
-	if err != nil {
-		return nil, nil, err
+	if openErr != nil {
+		return nil, nil, openErr
+	}
+	if running {
+		fmt.Fprintf(talk, "autoreview: another autoreview%s has this configuration and does not answer (%v); this is what is on disk\n", owner, err)
+	} else {
+		fmt.Fprintln(talk, "autoreview: no autoreview runs for this configuration; this is what the last one left")
 	}
 	return supervisor.Look(cfg, st, running), func() { _ = st.Close() }, nil
 }

@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 //	await FILE TEXT        wait until a file has the text
 //	packet CHANNEL         post a packet, as soon as there is a relay
 //	reviews CHANNEL N      wait until there are N reviews, and want no more
+//	until DIR TEXT         wait until "autoreview status" in DIR prints the text
+//
+// The fake codex does what the file do in $FAKE_CODEX_DIR says, see
+// codextest.FakeDo.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -45,12 +49,13 @@ func TestScripts(t *testing.T) {
 			for _, name := range []string{"BASE_URL", "TARGET", "WATCH_SENDER", "LASTFILE", "INTERVAL", "SESSION_ID", "XDG_STATE_HOME", "XDG_CONFIG_HOME"} {
 				e.Setenv(name, "")
 			}
+			e.Setenv("FAKE_CODEX_DIR", "")
 			e.Values["running"] = make(running)
 			e.Setenv("URL", freeAddress())
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "crash": crash, "stop": stop, "await": await, "packet": packet, "reviews": reviews,
+			"start": start, "crash": crash, "stop": stop, "await": await, "packet": packet, "reviews": reviews, "until": until,
 		},
 	})
 }
@@ -75,7 +80,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	cmd.Dir = ts.MkAbs(args[1])
 	cmd.Stderr = log
 	cmd.Env = append(os.Environ(), "BASE_URL=", "TARGET=", "LASTFILE=", "XDG_STATE_HOME=", "XDG_CONFIG_HOME=")
-	for _, name := range []string{"HOME", "PATH"} {
+	for _, name := range []string{"HOME", "PATH", "FAKE_CODEX_DIR"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())
@@ -154,4 +159,19 @@ func reviews(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(10 * time.Millisecond) // another process posts them
 	}
 	ts.Fatalf("%s: got %s; want %d", args[0], got, want)
+}
+
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	last := ""
+	for range 1000 {
+		cmd := exec.Command(lookPath(ts, "autoreview"), "status")
+		cmd.Dir = ts.MkAbs(args[0])
+		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "TZ=UTC", "BASE_URL=", "TARGET=", "XDG_STATE_HOME=", "XDG_CONFIG_HOME=")
+		out, err := cmd.Output()
+		if last = string(out); err == nil && strings.Contains(last, args[1]) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // another process brings it about
+	}
+	ts.Fatalf("autoreview status: got\n%swant it to have %q", last, args[1])
 }

@@ -63,7 +63,7 @@ func printStatus(w io.Writer, st supervisor.Status, colour bool) error {
 		t.row("", oneLine(s.Name, 40), oneLine(s.Channel, 40), fmt.Sprintf("#%d", s.ReadThrough),
 			fmt.Sprint(s.Queued+s.Waiting+s.Running), fmt.Sprint(s.Done), fmt.Sprint(s.Failed), watchText(s, st.Time))
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.Flush(); err != nil || len(st.Jobs) == 0 {
 		return err
 	}
 	fmt.Fprintln(w)
@@ -88,7 +88,7 @@ func watchText(s supervisor.WatchStatus, now time.Time) string {
 		text = "paused for " + ago(s.Paused, now) + ", " + text
 	}
 	if s.Held != nil {
-		text += fmt.Sprintf("; starts nothing until %s: %s (%s)", clock(s.Held.Until), oneLine(s.Held.Reason, 80), s.Held.Class)
+		text += fmt.Sprintf("; starts nothing until %s: %s (%s)", clock(s.Held.Until, now), oneLine(s.Held.Reason, 80), s.Held.Class)
 	}
 	return text
 }
@@ -108,7 +108,7 @@ func jobText(j supervisor.JobStatus, now time.Time) string {
 		text += " (" + j.Class + ")"
 	}
 	if !j.Until.IsZero() {
-		text = fmt.Sprintf("until %s: %s", clock(j.Until), text)
+		text = fmt.Sprintf("until %s: %s", clock(j.Until, now), text)
 	}
 	return text
 }
@@ -167,10 +167,10 @@ func ago(t, now time.Time) string {
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
 
-// clock is a time of today, or of another day with the date.
-func clock(t time.Time) string {
+// clock is a time near to now, or another one with its date.
+func clock(t, now time.Time) string {
 	t = t.Local()
-	if time.Until(t).Abs() < 12*time.Hour {
+	if t.Sub(now).Abs() < 12*time.Hour {
 		return t.Format("15:04:05")
 	}
 	return t.Format("2006-01-02 15:04")

@@ -29,6 +29,9 @@ const (
 	//	slow:DURATION wait
 	//	events:N      send N events
 	//	command:NAME  show a command as run
+	//	running:NAME  show a command as begun ("_" is a space)
+	//	printed:TEXT  show it as ended, with this output and exit code 1
+	//	await:FILE    wait until there is such a file in FakeDir
 	//	big:BYTES     send one event of this size
 	//	post:WORDS    post a message by the MCP server it was given, in the
 	//	              channel that the job header names ("_" is a space)
@@ -107,6 +110,7 @@ type fake struct {
 	out, errOut io.Writer
 
 	args   fakeArgs
+	begun  string // the command of running:
 	plan   []string
 	thread string
 	items  int

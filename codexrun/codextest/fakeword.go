@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,10 +71,16 @@ func (f *fake) show(name, arg string) {
 		}
 	case "command":
 		f.item("command_execution", map[string]any{"command": arg, "aggregated_output": "", "exit_code": 0, "status": "completed"})
+	case "running":
+		f.running(spaced(arg))
+	case "printed":
+		f.item("command_execution", map[string]any{"command": f.begun, "aggregated_output": spaced(arg) + "\n", "exit_code": 1, "status": "failed"})
+	case "await":
+		f.await(arg)
 	case "big":
 		f.item("command_execution", map[string]any{"command": "cat big", "aggregated_output": strings.Repeat("x", number(arg)), "exit_code": 0, "status": "completed"})
 	case "post":
-		f.post(strings.ReplaceAll(orDefault(arg, "Reviewed."), "_", " "))
+		f.post(spaced(orDefault(arg, "Reviewed.")))
 	case "stubborn":
 		signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	case "children":
@@ -116,3 +123,23 @@ func number(s string) int {
 	n, _ := strconv.Atoi(s) // no number is none
 	return n
 }
+
+// running shows a command that has begun.
+func (f *fake) running(command string) {
+	f.begun = command
+	f.event(map[string]any{"type": "item.started", "item": map[string]any{
+		"id": "item_0", "type": "command_execution", "command": command, "aggregated_output": "", "exit_code": nil, "status": "in_progress",
+	}})
+}
+
+// await waits for a file; who puts it there is another process.
+func (f *fake) await(name string) {
+	for f.dir != "" {
+		if _, err := os.Stat(filepath.Join(f.dir, name)); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func spaced(arg string) string { return strings.ReplaceAll(arg, "_", " ") }
