@@ -18,6 +18,13 @@ var gitSettings = []string{
 	"-c", "gc.auto=0", "-c", "maintenance.auto=false",
 }
 
+// gitElsewhere are the variables that point Git at another repository than the
+// one it is started in. A supervisor that a hook has started has them.
+var gitElsewhere = []string{
+	"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE",
+	"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+}
+
 // git runs Git in a folder and returns what it says, without the line end.
 func git(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", append(append([]string{"-C", dir}, gitSettings...), args...)...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -69,6 +70,7 @@ func (l *launch) spec(ctx context.Context) (codexrun.Spec, error) {
 		UseProjectConfig: w.UseProjectConfig, Model: w.Model, Profile: w.Profile, Plugins: w.Plugins,
 		Config: w.CodexConfig, ExtraArgs: w.ExtraArgs,
 		Timeout: w.Timeout, IdleTimeout: w.IdleTimeout,
+		Unset: slices.Clone(gitElsewhere),
 	}
 	if w.Deliver == config.DeliverMCP {
 		if err := l.addRelay(&spec); err != nil {
@@ -78,7 +80,7 @@ func (l *launch) spec(ctx context.Context) (codexrun.Spec, error) {
 		spec.Schema = verdict.Schema()
 		if l.s.cfg.TokenEnv != "" {
 			// This Codex has no business with the relay.
-			spec.Unset = []string{l.s.cfg.TokenEnv}
+			spec.Unset = append(spec.Unset, l.s.cfg.TokenEnv)
 		}
 	}
 	if err := l.chooseThread(ctx, &spec); err != nil {

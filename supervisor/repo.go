@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ func readRepo(ctx context.Context, dir string) <-chan repoFacts {
 		ctx, cancel := context.WithTimeout(ctx, gitTimeout)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "git", "-C", dir, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
+		cmd.Env = gitEnv(os.Environ())
 		cmd.WaitDelay = time.Second
 		out, err := cmd.Output()
 		if err != nil {
