@@ -202,8 +202,8 @@ func claimFor(dir string, tree state.Tree) claimed {
 func TestAWorktreeHoldsWhatIsNotCommitted(t *testing.T) {
 	r := busy(t)
 	s := isolated(t)
-	before, status := r.fingerprint(), r.git("status", "--porcelain")
-	before = r.fingerprint() // status may have refreshed the index
+	status := r.git("status", "--porcelain")
+	before := r.fingerprint() // after status, which may have refreshed the index
 	tree, err := s.snapshot(t.Context(), r.dir, "")
 	if err != nil {
 		t.Fatal(err)
