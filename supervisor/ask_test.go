@@ -379,3 +379,28 @@ func TestFollow(t *testing.T) {
 		})
 	})
 }
+
+// The original server knows no keys: there, too, the answer that a person was
+// not content with is not taken for the next one.
+func TestRetryAtTheOriginal(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.relay = originalRelay{w.log}
+		w.watch().Deliver = config.DeliverMCP
+		w.codex.run = func(context.Context, int, codexrun.Spec) codexrun.Result {
+			time.Sleep(time.Minute)
+			w.post(relay.Draft{Sender: "codex", Text: "**Review of #1: approve**"})
+			return codexrun.Result{Class: codexrun.Completed, Final: "posted"}
+		}
+		w.lives(func(s *supervisor.Supervisor) {
+			w.packet("please review")
+			w.settle(time.Hour)
+			if _, err := s.Retry(t.Context(), 1); err != nil {
+				t.Fatalf("Retry: %v", err)
+			}
+			w.settle(time.Hour)
+		})
+		if runs, answers := len(w.codex.runs()), len(w.answers()); runs != 2 || answers != 2 {
+			t.Errorf("got %d runs and %d answers, want two of each", runs, answers)
+		}
+	})
+}

@@ -131,6 +131,9 @@ func (s *Supervisor) postedToOriginal(ctx context.Context, w config.Watch, j sta
 		return s.stopped(ctx, failure{class: codexrun.MCPDown, text: "the relay cannot be asked whether the review was posted: " + err.Error()}), true
 	}
 	for _, m := range slices.Backward(p.Messages) {
+		if j.Generation > 1 && m.TS < float64(j.Created.UnixMicro())/1e6 {
+			break // it answered before a person asked once more
+		}
 		names := slices.Contains(verdict.Packets(m.Text), j.Newest())
 		if m.ID > j.Newest() && (names || since != noRun && m.ID > since) {
 			return outcome{posted: &relay.Posted{ID: m.ID, Message: &m}}, true
