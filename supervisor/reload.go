@@ -183,8 +183,9 @@ func (r *readers) stop() {
 }
 
 // settle is how long a file must be left alone before it is read: editors write
-// in several steps.
-const settle = 250 * time.Millisecond
+// in several steps. longest is how long that is waited for, because other files
+// of the folder may never come to rest.
+const settle, longest = 250 * time.Millisecond, 2 * time.Second
 
 // FollowFile calls changed each time that the content of a file has changed and
 // was left alone for a quarter of a second, until ctx ends. It watches the
@@ -204,6 +205,13 @@ func FollowFile(ctx context.Context, path string, changed func()) error {
 	seen, _ := os.ReadFile(path)
 	timer := time.NewTimer(0)
 	<-timer.C
+	var first time.Time // of the events since the file was read
+	stir := func() {
+		if first.IsZero() {
+			first = time.Now()
+		}
+		timer.Reset(min(settle, max(longest-time.Since(first), 0)))
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -211,10 +219,11 @@ func FollowFile(ctx context.Context, path string, changed func()) error {
 		case <-w.Events:
 			// Whatever changes in the folder may be a part of what the path leads
 			// to: its content decides.
-			timer.Reset(settle)
+			stir()
 		case <-w.Errors:
-			timer.Reset(settle) // events may be lost
+			stir() // events may be lost
 		case <-timer.C:
+			first = time.Time{}
 			followTarget(w, path)
 			now, err := os.ReadFile(path)
 			if err != nil || bytes.Equal(now, seen) {

@@ -288,6 +288,37 @@ func awaitFollower(t *testing.T, seen <-chan string, path string) {
 	}
 }
 
+// Other files of the folder that never come to rest do not keep a change from
+// being noticed.
+func TestFollowFileInABusyFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "autoreview.toml")
+	write(t, path, "0")
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := make(chan string, 100)
+	done := make(chan error, 1)
+	go func() { done <- supervisor.FollowFile(ctx, path, func() { seen <- read(t, path) }) }()
+	awaitFollower(t, seen, path)
+	write(t, path, "changed")
+	busy := time.NewTicker(50 * time.Millisecond)
+	defer busy.Stop()
+	for i := 0; ; i++ {
+		select {
+		case got := <-seen:
+			if got != "changed" {
+				t.Errorf("changed: got %q", got)
+			}
+			cancel()
+			<-done
+			return
+		case <-busy.C:
+			write(t, filepath.Join(filepath.Dir(path), "log"), strings.Repeat("x", i))
+		}
+		if i == 600 {
+			t.Fatal("the change was not noticed")
+		}
+	}
+}
+
 func TestFollowFileWithoutAFolder(t *testing.T) {
 	if err := supervisor.FollowFile(t.Context(), filepath.Join(t.TempDir(), "none", "x.toml"), func() {}); err == nil {
 		t.Error("FollowFile of a file in no folder: want an error")
