@@ -126,7 +126,13 @@ func FuzzParse(f *testing.F) {
 		}
 		at := time.Unix(unix%(1<<33), 0)
 		next := c.Next(at)
-		if !next.IsZero() && (!next.After(at) || c.Next(next.Add(-time.Second)).After(next)) {
+		if next.IsZero() {
+			return
+		}
+		// "@every" counts from where it is asked; a time of the day is the same
+		// from wherever before it.
+		every := strings.HasPrefix(strings.TrimSpace(expression), "@every")
+		if !next.After(at) || !every && c.Next(next.Add(-time.Second)).After(next) {
 			t.Errorf("Next(%v): got %v, and from a second before that %v", at, next, c.Next(next.Add(-time.Second)))
 		}
 	})
