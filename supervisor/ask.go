@@ -82,7 +82,7 @@ func subject(j state.Job) string {
 // its way.
 func (s *Supervisor) Cancel(ctx context.Context, id int64) (JobStatus, error) {
 	for {
-		changed := s.live.next()
+		changed, _ := s.live.next()
 		s.live.cancel(id)
 		j, ok, err := s.state.Change(ctx, id, s.now(), s.cancelled)
 		switch {

@@ -15,30 +15,23 @@ import (
 // error is a *Refusal when there is no such job, and each's when it returns one.
 func (v *View) Follow(ctx context.Context, id int64, wait bool, each func(record.Line) error) error {
 	f := follower{each: each, tails: make(map[int64]*followed)}
+	seen := int64(-1)
 	for {
 		var changed <-chan struct{}
+		var version int64
 		if v.live != nil {
-			changed = v.live.next()
+			changed, version = v.live.next()
 		}
-		st, err := v.job(ctx, id)
-		if err != nil {
+		ended, err := false, error(nil)
+		if version != seen {
+			ended, err = f.all(ctx, v, id)
+		} else {
+			err = f.events()
+		}
+		if err != nil || ended || !wait || changed == nil {
 			return err
 		}
-		runs, err := v.state.Runs(ctx, id)
-		if err != nil {
-			return err
-		}
-		for _, r := range runs {
-			if err := f.run(r); err != nil {
-				return err
-			}
-		}
-		if err := f.state(st); err != nil {
-			return err
-		}
-		if !wait || changed == nil || st.State == JobDone || st.State == JobFailed {
-			return nil
-		}
+		seen = version
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -57,6 +50,38 @@ type follower struct {
 type followed struct {
 	tail  *record.Tail
 	ended bool
+}
+
+// all tells what is new of a job, and reports whether it has ended.
+func (f *follower) all(ctx context.Context, v *View, id int64) (ended bool, err error) {
+	st, err := v.job(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	runs, err := v.state.Runs(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range runs {
+		if err := f.run(r); err != nil {
+			return false, err
+		}
+	}
+	return st.State == JobDone || st.State == JobFailed, f.state(st)
+}
+
+// events tells what Codex has said since, and asks nobody else: there may be many
+// a second.
+func (f *follower) events() error {
+	for _, t := range f.tails {
+		if t.ended {
+			continue
+		}
+		if err := t.tail.Read(f.each); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // run tells what is new of a run.

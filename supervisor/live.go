@@ -51,6 +51,7 @@ type live struct {
 	trouble map[string]Trouble   // :: watch → why it cannot read
 	reading map[string]time.Time // :: watch → since when it can
 	changed chan struct{}        // closed at the next change
+	version int64                // counts the changes that are more than a sign of life
 	outbox  []int64              // answered jobs that no worker has
 	post    chan struct{}        // says that the outbox has something; holds one token
 }
@@ -76,12 +77,13 @@ func newLive(now func() time.Time) *live {
 	}
 }
 
-// next returns a channel that is closed at the next change. Take it first and
+// next returns a channel that is closed at the next change, and a number that
+// stays the same as long as Codex only gives signs of life. Take them first and
 // then read: what changes in between is not missed.
-func (l *live) next() <-chan struct{} {
+func (l *live) next() (changed <-chan struct{}, version int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.changed
+	return l.changed, l.version
 }
 
 // touch says that something has changed, here or in the state.
@@ -92,6 +94,11 @@ func (l *live) touch() {
 }
 
 func (l *live) touchLocked() {
+	l.version++
+	l.wakeLocked()
+}
+
+func (l *live) wakeLocked() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
@@ -124,6 +131,7 @@ func (l *live) seal(job int64) (cancelled bool) {
 	}
 	a.sealed = true
 	l.phaseLocked(a, PhaseDeciding, "")
+	l.version++
 	return a.cancelled
 }
 
@@ -139,6 +147,7 @@ func (l *live) cancel(job int64) bool {
 	a.cancelled = true
 	a.cancel(errCancelled)
 	l.phaseLocked(a, PhaseStopping, "")
+	l.version++
 	return true
 }
 
@@ -149,7 +158,7 @@ func (l *live) phaseLocked(a *activity, p Phase, doing string) {
 	if a.Phase != p || a.Doing != doing {
 		a.Phase, a.Doing, a.Since = p, doing, l.now()
 	}
-	l.touchLocked()
+	l.wakeLocked()
 }
 
 func (l *live) phase(job int64, p Phase) {
@@ -157,6 +166,7 @@ func (l *live) phase(job int64, p Phase) {
 	defer l.mu.Unlock()
 	if a, ok := l.jobs[job]; ok {
 		l.phaseLocked(a, p, "")
+		l.version++
 	}
 }
 
@@ -167,6 +177,7 @@ func (l *live) started(job, run int64) {
 	if a, ok := l.jobs[job]; ok {
 		a.Run, a.LastEvent = run, l.now()
 		l.phaseLocked(a, PhaseThinking, "")
+		l.version++
 	}
 }
 

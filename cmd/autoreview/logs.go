@@ -48,7 +48,11 @@ func newLogs() *cobra.Command {
 			if id, err = orLatest(cmd, l, id); err != nil {
 				return err
 			}
-			return refusal(l.Follow(cmd.Context(), id, follow, linePrinter(cmd, asJSON, full)))
+			err = l.Follow(cmd.Context(), id, follow, linePrinter(cmd, asJSON, full))
+			if cmd.Context().Err() != nil {
+				return nil // whoever looked has seen enough
+			}
+			return refusal(err)
 		},
 	}
 	configFlag(cmd, &path)
