@@ -170,22 +170,27 @@ func TestWatchesTakeTurns(t *testing.T) {
 	})
 }
 
-// atOnce counts how many runs there were at the same time at most.
-func (w *world) atOnce(d time.Duration) *int {
-	running, most := 0, new(int)
+// atOnce makes runs take a while, and counts how many there were at the same time
+// at most.
+func (w *world) atOnce(d time.Duration) (most func() int) {
+	running, highest := 0, 0
 	run := takes(d)
-	w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
+	count := func(n int) {
 		w.codex.mu.Lock()
-		running++
-		*most = max(*most, running)
-		w.codex.mu.Unlock()
-		res := run(ctx, n, spec)
-		w.codex.mu.Lock()
-		running--
-		w.codex.mu.Unlock()
-		return res
+		defer w.codex.mu.Unlock()
+		running += n
+		highest = max(highest, running)
 	}
-	return most
+	w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
+		count(1)
+		defer count(-1)
+		return run(ctx, n, spec)
+	}
+	return func() int {
+		w.codex.mu.Lock()
+		defer w.codex.mu.Unlock()
+		return highest
+	}
 }
 
 // What shares a folder or a thread runs one at a time; what does not, beside
@@ -229,8 +234,8 @@ func TestWhatRunsBesideWhat(t *testing.T) {
 					w.settle(time.Hour)
 				})
 				w.checkAnswered(1, 2, 3, 4)
-				if *most != tt.want {
-					t.Errorf("at most %d runs at once, want %d", *most, tt.want)
+				if got := most(); got != tt.want {
+					t.Errorf("at most %d runs at once, want %d", got, tt.want)
 				}
 			})
 		})

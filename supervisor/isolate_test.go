@@ -102,8 +102,8 @@ func TestIsolatedReviews(t *testing.T) {
 			w.settle(time.Hour)
 		})
 		w.checkAnswered(ids...)
-		if *most != 3 {
-			t.Errorf("at most %d runs at once, want 3", *most)
+		if got := most(); got != 3 {
+			t.Errorf("at most %d runs at once, want 3", got)
 		}
 		for n, want := range map[int]string{1: "round 1\n", 2: "round 2\n", 3: "round 3\n", 4: "round 4\n"} {
 			if saw[n] != want {

@@ -128,8 +128,8 @@ func TestReloadOfWorkersAndSchedules(t *testing.T) {
 				c.Schedules = []config.Schedule{{Name: "n", Cron: "0 * * * *", Timezone: "UTC", Watch: "b"}}
 			})
 			w.settle(2 * time.Second)
-			if *most != 3 {
-				t.Errorf("at most %d runs at once, want 3 as soon as there are so many workers", *most)
+			if got := most(); got != 3 {
+				t.Errorf("at most %d runs at once, want 3 as soon as there are so many workers", got)
 			}
 			w.settle(90 * time.Minute)
 			w.checkAnswered(ids...)
