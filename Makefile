@@ -41,6 +41,9 @@ fuzz: ## run each fuzz target for FUZZTIME (default 5s)
 	    echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \
 	  done; done
 
+chaos: ## kill everything at random moments: CHAOS_FAULTS=300, CHAOS_SEED, CHAOS_TIME=10m
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-300} $(GO) test -count 1 -timeout 0 -v -run '^TestNothingIsLostOrDoubled$$' ./supervisor/chaos
+
 check: lint test fuzz cross ## everything that must be green before a commit lands
 
 bench: ## measure, with the floor beside each number

@@ -58,6 +58,8 @@ var floors = map[string]int{
 
 	"codexrun/codextest/fakecodex": 2,
 
+	"supervisor/chaos": 4,
+
 	"cmd/relay":      4,
 	"cmd/autoreview": 4,
 	"examples/demo":  4,
