@@ -108,7 +108,7 @@ func numberOf(what, s string) (int64, error) {
 	return id, nil
 }
 
-// refusedUsage gives what cannot be done a hint on where to look.
+// refusal gives what nobody knows a hint on where to look.
 func refusal(err error) error {
 	var r *supervisor.Refusal
 	if errors.As(err, &r) && r.Unknown {

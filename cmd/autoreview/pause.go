@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -78,5 +79,5 @@ func watchArg(cfg config.Config, args []string) (string, error) {
 	case len(args) == 0 && len(cfg.Watches) == 1:
 		return cfg.Watches[0].Name, nil
 	}
-	return "", usageError{fmt.Errorf("want the name of one watch")}
+	return "", usageError{errors.New("want the name of one watch")}
 }

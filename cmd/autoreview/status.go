@@ -68,7 +68,7 @@ func printStatus(w io.Writer, st supervisor.Status, colour bool) error {
 	}
 	fmt.Fprintln(w)
 	t = newTable(w, colour)
-	t.row(" ", "JOB", "WATCH", "FOR", "STATE", "WHAT")
+	t.row(ownHue, "JOB", "WATCH", "FOR", "STATE", "WHAT")
 	for _, j := range st.Jobs {
 		t.row(hues[j.State], fmt.Sprint(j.ID), oneLine(j.Watch, 40), subject(j), string(j.State), jobText(j, st.Time))
 	}
@@ -176,10 +176,13 @@ func clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
+// ownHue is the terminal's own colour.
+const ownHue = "\x1b[39m"
+
 // hues are the colours of states. All sequences have the same length, which
-// keeps columns in line.
+// keeps columns in line as long as every row of a table has one.
 var hues = map[supervisor.JobState]string{
-	supervisor.JobQueued:  "\x1b[39m",
+	supervisor.JobQueued:  ownHue,
 	supervisor.JobWaiting: "\x1b[33m",
 	supervisor.JobRunning: "\x1b[36m",
 	supervisor.JobFailed:  "\x1b[31m",
@@ -196,15 +199,11 @@ func newTable(w io.Writer, colour bool) table {
 	return table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0), colour}
 }
 
-// row prints a row, in a colour where there are any. A table has coloured rows
-// only: " " stands for the terminal's own colour.
+// row prints a row, in a colour unless hue is "".
 func (t table) row(hue string, cells ...string) {
 	text := strings.Join(cells, "\t")
 	if t.colour && hue != "" {
-		if hue == " " {
-			hue = "\x1b[39m"
-		}
-		text = hue + text + "\x1b[39m"
+		text = hue + text + ownHue
 	}
 	fmt.Fprintln(t, text)
 }
