@@ -40,7 +40,7 @@ type Message struct {
 	Target string `json:"target"`
 	// Sender is who posted it.
 	Sender string `json:"sender"`
-	// Text is the body, usually Markdown, exactly as posted.
+	// Text is the body, usually Markdown, as posted but for what was redacted.
 	Text string `json:"text"`
 
 	Kind Kind `json:"kind,omitempty"`
