@@ -24,6 +24,24 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"autoreview": main, "codex": codextest.FakeMain})
 }
 
+// A stop that comes while it still starts is a stop like any other, also for a
+// service manager that looks at the exit code.
+func TestStopWhileStarting(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	dir := t.TempDir()
+	path := filepath.Join(dir, "autoreview.toml")
+	text := fmt.Sprintf("state_dir = %q\n[[watch]]\nchannel = \"proj-x\"\n", filepath.Join(dir, "state"))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out, talk strings.Builder
+	if code := run(ctx, []string{"run", "--config", path}, &out, &talk); code != 0 || strings.Contains(talk.String(), "error") {
+		t.Errorf("got exit code %d and %q, want 0 and no error", code, talk.String())
+	}
+}
+
 // The scripts are the manual: each shows one thing that a user does, with a fake
 // codex. URL is an address of this machine that nothing listens at.
 //

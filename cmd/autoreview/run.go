@@ -57,7 +57,7 @@ func newRun() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use: "run", Short: "Supervise with a relay that is already running", Long: runHelp, Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return supervise(cmd, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return unlessStopped(cmd.Context(), supervise(cmd, f)) },
 	}
 	f.add(cmd)
 	return cmd
@@ -67,7 +67,7 @@ func newUp() *cobra.Command {
 	f := runFlags{hostsRelay: true}
 	cmd := &cobra.Command{
 		Use: "up", Short: "Supervise, and host a relay when none is running", Long: upHelp, Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return supervise(cmd, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return unlessStopped(cmd.Context(), supervise(cmd, f)) },
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.relayFile, "relay-config", "", "`file` with the settings of a relay that is hosted here (default: the user's relay.toml)")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -25,6 +26,15 @@ func stopSignals() []os.Signal {
 		s = append(s, syscall.SIGHUP)
 	}
 	return s
+}
+
+// unlessStopped is err, or nil where err is no more than the stop that was asked
+// for: what is told to stop while it starts has not failed.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
+		return nil
+	}
+	return err
 }
 
 func atTerminal() bool {

@@ -30,6 +30,16 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"relay": main})
 }
 
+// A stop that comes while it still starts is a stop like any other.
+func TestStopWhileStarting(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out, talk strings.Builder
+	if code := run(ctx, []string{"serve", "--port", "0", "--data", t.TempDir()}, strings.NewReader(""), &out, &talk); code != 0 || strings.Contains(talk.String(), "error") {
+		t.Errorf("got exit code %d and %q, want 0 and no error", code, talk.String())
+	}
+}
+
 // The scripts are the manual: each shows one thing that a user does.
 //
 //	start [FLAG...]   run `relay serve` on data/; sets BASE_URL, keeps the port,

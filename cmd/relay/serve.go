@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -31,12 +33,16 @@ func serve(cmd *cobra.Command, flags settingFlags) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	s, err := server.Open(cmd.Context(), server.Options{Config: c, Logger: log, Version: version()})
-	if err != nil {
+	ctx := cmd.Context()
+	s, err := server.Open(ctx, server.Options{Config: c, Logger: log, Version: version()})
+	switch {
+	case err != nil && ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+		return nil // told to stop while it started, it has not failed
+	case err != nil:
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "relay is ready: page %s/  mcp %s/mcp  data %s  tokens %s\n", s.URL(), s.URL(), c.Data, onOff(s.TokensOn()))
-	return s.Serve(cmd.Context())
+	return s.Serve(ctx)
 }
 
 func onOff(on bool) string {
