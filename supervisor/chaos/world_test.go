@@ -174,7 +174,7 @@ func (w *world) begin() {
 	w.supervisor.start()
 	w.until(time.Minute, "the supervisor watches", func() bool {
 		log, _ := os.ReadFile(w.path("autoreview.log"))
-		return strings.Count(string(log), " watching ") >= len(channels)
+		return strings.Count(string(log), " watching watch=") >= len(channels)
 	})
 	reading, stopReading := context.WithCancel(w.t.Context())
 	posting, stopPosting := context.WithCancel(w.t.Context())
