@@ -14,7 +14,8 @@ import (
 // Undo finds out how to take out what earlier runs put in. A file that nobody
 // has changed since gets its bytes back, or goes when it was made by a run. In
 // another one only the meant parts are taken out, and those that somebody has
-// changed stay. Without a record it goes by what Plan would put in.
+// changed stay. Without a record it goes by what Plan would put in, if a section
+// or a file in the repository shows that init was there.
 func Undo(o Options) Result {
 	p := newPlanner(o)
 	p.undo = true
@@ -197,6 +198,9 @@ func (p *planner) undoPresent() Result {
 	plan := newPlanner(p.Options)
 	plan.planAll()
 	p.Site = plan.Site
+	if !slices.ContainsFunc(plan.present, p.marks) {
+		return p.Result // after an undo, say: what is there is somebody else's
+	}
 	after := map[string]*leaving{}
 	for _, found := range plan.present {
 		l := after[found.path]
@@ -223,6 +227,11 @@ func (p *planner) undoPresent() Result {
 		}
 	}
 	return p.Result
+}
+
+// marks says that nobody but init can have put a part into the repository.
+func (p *planner) marks(found located) bool {
+	return below(p.Root, found.path) && (found.part.Kind == partSection || found.part.Kind == partFile)
 }
 
 // takeOut takes a part out of a file; kept says that somebody has changed it.

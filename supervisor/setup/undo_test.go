@@ -158,6 +158,23 @@ func TestUndoWithoutARecord(t *testing.T) {
 	}
 }
 
+// What the user had before init is the user's, also when all that init put in is
+// gone and undo has no record to go by.
+func TestUndoTwiceIsOnce(t *testing.T) {
+	p := newPlace(t, map[string]string{
+		"repo/.claude/settings.json": "{\"permissions\": {\"allow\": [\"mcp__relay\"]}, \"enabledMcpjsonServers\": [\"relay\"]}\n",
+		"repo/.mcp.json":             "{\"mcpServers\": {\"relay\": {\"type\": \"http\", \"url\": \"http://127.0.0.1:8010/mcp\", \"alwaysLoad\": true}}}\n",
+	})
+	before := p.snapshot()
+	p.init(nil)
+	p.undo()
+	p.wantSnapshot(before)
+	if r := p.undo(); len(r.Changes) > 0 {
+		t.Errorf("undo again: got changes of %s, want none", r.Changes[0].Name)
+	}
+	p.wantSnapshot(before)
+}
+
 // A run that was cut off has its record already, so that all of it can be
 // undone.
 func TestUndoOfAnInterruptedRun(t *testing.T) {
