@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/gofrs/flock"
 
@@ -68,6 +69,9 @@ func OpenData(ctx context.Context, dir string, log *slog.Logger) (*Data, error) 
 	// It holds what people say about their source code.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows" {
+		log.Warn("OTHERS MAY WRITE TO THE DATA FOLDER, and let themselves in by a token of their own: take that right from them, as with chmod go-w", "data", dir)
 	}
 	d := &Data{dir: dir, lock: flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))}
 	locked, err := d.lock.TryLock()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -316,6 +317,29 @@ func TestTakenPort(t *testing.T) {
 			}
 			s.Close()
 		})
+	}
+}
+
+func TestDataFolderOfOthersIsSaid(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no modes")
+	}
+	for mode, want := range map[os.FileMode]bool{0o700: false, 0o755: false, 0o770: true, 0o777: true} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		var lines strings.Builder
+		d, err := server.OpenData(t.Context(), dir, slog.New(slog.NewTextHandler(&lines, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Contains(lines.String(), "OTHERS MAY WRITE"); got != want {
+			t.Errorf("mode %o: got %q, want a warning: %v", mode, lines.String(), want)
+		}
 	}
 }
 
