@@ -206,7 +206,7 @@ only its hash is kept. When all are revoked nobody is let in.
 
 Example:
 
-  relay token new --name claude --senders claude >claude.token
+  (umask 077; relay token new --name claude --senders claude >claude.token)
 `
 
 const versionHelp = `relay version
