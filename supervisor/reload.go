@@ -63,6 +63,9 @@ func (s *Supervisor) loadPlan() (*plan, error) {
 	if keys := fixed(s.plan.Load().cfg, cfg); len(keys) > 0 {
 		return nil, fmt.Errorf("%s cannot change while it runs: restart it for that", strings.Join(keys, ", "))
 	}
+	if keys := loosened(s.plan.Load().cfg, cfg); len(keys) > 0 {
+		return nil, fmt.Errorf("%s would let codex do more than when this was started: restart it if you mean that", strings.Join(keys, ", "))
+	}
 	return newPlan(cfg)
 }
 

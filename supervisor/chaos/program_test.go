@@ -36,6 +36,9 @@ type life struct {
 	sent syscall.Signal
 }
 
+// listening is when a program surely handles signals, also on a busy machine.
+const listening = time.Second
+
 func (p *program) start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +119,11 @@ func (p *program) awaitEnd(l *life) {
 func (p *program) poke(sig syscall.Signal) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.life != nil && p.life.sent == 0 && p.life.cmd.Process.Signal(sig) == nil
+	// Before a program has asked for the signal, it ends by it.
+	if p.life == nil || time.Since(p.life.began) < listening {
+		return false
+	}
+	return p.life.sent == 0 && p.life.cmd.Process.Signal(sig) == nil
 }
 
 // healthy waits until the program runs and no fault of it is going on.
