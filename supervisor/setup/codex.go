@@ -120,7 +120,7 @@ func (p *planner) made(d *draft, key []string) int {
 // block gives a file up that cannot be parsed.
 func (p *planner) block(d *draft, err error) {
 	if !d.blocked {
-		d.blocked = true
+		d.blocked, d.broken = true, true
 		p.problem(d.path, err.Error())
 	}
 }

@@ -14,6 +14,7 @@ type draft struct {
 	before  []byte
 	exists  bool
 	blocked bool // it cannot be read
+	broken  bool // or parsed, or edited: what is in it is not known
 	private bool
 	cur     []byte
 	why     []string
@@ -32,7 +33,7 @@ func (p *planner) draft(path string) *draft {
 	d := &draft{p: p, path: path}
 	content, exists, err := p.read(path)
 	if err != nil {
-		d.blocked = true
+		d.blocked, d.broken = true, true
 		p.problem(path, err.Error())
 	}
 	d.before, d.cur, d.exists = content, content, exists
@@ -49,6 +50,7 @@ func (d *draft) do(why string, part Part, edit func(src []byte) ([]byte, error))
 	out, err := edit(d.cur)
 	switch {
 	case err != nil:
+		d.broken = true
 		d.p.problem(d.path, err.Error())
 	case bytes.Equal(out, d.cur):
 		d.p.present = append(d.p.present, located{d.path, part})

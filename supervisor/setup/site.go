@@ -38,7 +38,7 @@ func (p *planner) site() {
 func (p *planner) follow(d *draft) {
 	root, _, err := tomledit.Get(d.cur)
 	if err != nil {
-		d.blocked = true
+		d.blocked, d.broken = true, true
 		p.problem(d.path, err.Error())
 		return
 	}

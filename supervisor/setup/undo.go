@@ -201,6 +201,7 @@ func (p *planner) undoPresent() Result {
 	if !slices.ContainsFunc(plan.present, p.marks) {
 		return p.Result // after an undo, say: what is there is somebody else's
 	}
+	p.sayBroken(plan)
 	after := map[string]*leaving{}
 	for _, found := range plan.present {
 		l := after[found.path]
@@ -227,6 +228,17 @@ func (p *planner) undoPresent() Result {
 		}
 	}
 	return p.Result
+}
+
+// sayBroken reports the files of which nobody can tell what init put into them.
+func (p *planner) sayBroken(plan *planner) {
+	for _, d := range plan.drafts {
+		for _, found := range plan.Problems {
+			if d.broken && found.Name == p.name(d.path) {
+				p.problem(d.path, found.Text)
+			}
+		}
+	}
 }
 
 // marks says that nobody but init can have put a part into the repository.

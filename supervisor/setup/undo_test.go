@@ -237,3 +237,19 @@ func TestChangedMeanwhile(t *testing.T) {
 		t.Errorf("Apply over a new file: got %v, want ErrChanged", err)
 	}
 }
+
+// Without a record, too, a file that cannot be parsed is left alone and named.
+func TestUndoNamesWhatItCannotParse(t *testing.T) {
+	p := newPlace(t, nil)
+	p.init(nil)
+	p.write("repo/.mcp.json", "{")
+	o := p.options(nil)
+	o.Record = setup.Record{}
+	r := setup.Undo(o)
+	if got := problems(r); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, ".mcp.json: ") }) {
+		t.Errorf("got problems %q, want one about .mcp.json", got)
+	}
+	if slices.ContainsFunc(r.Changes, func(c setup.Change) bool { return c.Name == ".mcp.json" }) {
+		t.Error("the file that cannot be parsed was changed")
+	}
+}
