@@ -17,7 +17,7 @@ import (
 	"autoreview/relay/relaytest"
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
-	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // timedCodex says when each process exists.
@@ -42,7 +42,7 @@ func BenchmarkHandOff(b *testing.B) {
 	fake := codextest.Fake(b)
 	r := relaytest.Start(b)
 	dir := b.TempDir()
-	st, err := state.Open(b.Context(), filepath.Join(dir, "state.db"))
+	st, err := sqlite.Open(b.Context(), filepath.Join(dir, "state.db"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func TestGraceEnds(t *testing.T) {
 		if n := len(w.codex.runs()); n != 1 {
 			t.Errorf("codex ran %d times, want once", n)
 		}
-		w.inState(func(s *state.Store) {
+		w.inState(func(s state.Store) {
 			jobs, err := s.Jobs(t.Context(), state.Queued)
 			if err != nil || len(jobs) != 2 || jobs[0].Attempt != 0 {
 				t.Errorf("jobs: got %+v, %v; want two queued without an attempt", jobs, err)
@@ -273,7 +273,7 @@ func TestAWatchInTroubleSaysSoOnce(t *testing.T) {
 				if runs > 16 {
 					t.Errorf("codex ran %d times in 80 minutes; want one try at a time", runs)
 				}
-				w.inState(func(s *state.Store) {
+				w.inState(func(s state.Store) {
 					if holds, err := s.Holds(t.Context()); err != nil || len(holds) != 0 {
 						t.Errorf("holds: got %v, %v; want none left", holds, err)
 					}

@@ -19,7 +19,7 @@ import (
 	"autoreview/relay/client"
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
-	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // A supervisor in a process of its own, which can be told to kill itself (with
@@ -98,7 +98,7 @@ func child() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	st, err := state.Open(ctx, filepath.Join(cfg.StateDir, "state.db"))
+	st, err := sqlite.Open(ctx, filepath.Join(cfg.StateDir, "state.db"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -17,6 +17,7 @@ import (
 	"autoreview/relay"
 	"autoreview/relay/relaytest"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // site is a real relay and a supervisor's configuration on disk.
@@ -103,7 +104,7 @@ func (s *site) checkAnswered(packets ...int64) []relay.Message {
 // while no supervisor runs.
 func (s *site) checkNothingRuns() {
 	s.t.Helper()
-	st, err := state.Open(s.t.Context(), filepath.Join(s.dir, "state", "state.db"))
+	st, err := sqlite.Open(s.t.Context(), filepath.Join(s.dir, "state", "state.db"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

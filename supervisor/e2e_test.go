@@ -22,6 +22,7 @@ import (
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 const seen = `{"verdict":"comment","summary":"Seen.","findings":[],"tests":[],"questions":[]}`
@@ -42,7 +43,7 @@ func (s *site) live(during func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	st, err := state.Open(s.t.Context(), filepath.Join(cfg.StateDir, "state.db"))
+	st, err := sqlite.Open(s.t.Context(), filepath.Join(cfg.StateDir, "state.db"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -349,7 +350,7 @@ func TestMissingCodexThenReview(t *testing.T) {
 // awaitState waits until the site's job is in a state.
 func (s *site) awaitState(want state.JobState) {
 	s.t.Helper()
-	st, err := state.Open(s.t.Context(), filepath.Join(s.dir, "state", "state.db"))
+	st, err := sqlite.Open(s.t.Context(), filepath.Join(s.dir, "state", "state.db"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -371,7 +372,7 @@ func (s *site) awaitState(want state.JobState) {
 // makeDue ends the wait of every waiting job.
 func (s *site) makeDue() {
 	s.t.Helper()
-	st, err := state.Open(s.t.Context(), filepath.Join(s.dir, "state", "state.db"))
+	st, err := sqlite.Open(s.t.Context(), filepath.Join(s.dir, "state", "state.db"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 const approval = `{"verdict":"approve","summary":"All good.","findings":[],"tests":[],"questions":[]}`
@@ -145,7 +146,7 @@ func (w *world) live(during func()) {
 // lives is live for a test that asks things of the supervisor.
 func (w *world) lives(during func(*supervisor.Supervisor)) {
 	w.t.Helper()
-	st, err := state.Open(w.t.Context(), filepath.Join(w.dir, "state.db"))
+	st, err := sqlite.Open(w.t.Context(), filepath.Join(w.dir, "state.db"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -169,9 +170,9 @@ func (w *world) lives(during func(*supervisor.Supervisor)) {
 }
 
 // inState gives access to the state between two lives.
-func (w *world) inState(do func(*state.Store)) {
+func (w *world) inState(do func(state.Store)) {
 	w.t.Helper()
-	st, err := state.Open(w.t.Context(), filepath.Join(w.dir, "state.db"))
+	st, err := sqlite.Open(w.t.Context(), filepath.Join(w.dir, "state.db"))
 	if err != nil {
 		w.t.Fatal(err)
 	}

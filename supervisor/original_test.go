@@ -19,7 +19,7 @@ import (
 	"autoreview/relay/client"
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
-	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // original answers as the Python server does: no cursor, no keys, no stream, and
@@ -99,7 +99,7 @@ func TestBashLoopAgainstTheOriginalServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.CodexBin = fake.Path
-	st, err := state.Open(t.Context(), filepath.Join(cfg.StateDir, "state.db"))
+	st, err := sqlite.Open(t.Context(), filepath.Join(cfg.StateDir, "state.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

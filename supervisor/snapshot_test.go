@@ -16,6 +16,7 @@ import (
 
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // repo is a repository of a user who is in the middle of something.
@@ -177,7 +178,7 @@ func files(t *testing.T, dir string) map[string]string {
 // isolated is a supervisor with nothing but what isolation needs.
 func isolated(t *testing.T) *Supervisor {
 	t.Helper()
-	st, err := state.Open(t.Context(), filepath.Join(t.TempDir(), "state.db"))
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "state.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

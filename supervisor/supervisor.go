@@ -64,7 +64,7 @@ type Options struct {
 	Config config.Config
 	Relay  Relay
 	// State is open and locked by the caller, who closes it after Run.
-	State *state.Store
+	State state.Store
 	// Codex is CLI{} when nil.
 	Codex Codex
 	// Logger is silent when nil.
@@ -90,7 +90,7 @@ type Supervisor struct {
 	plan    atomic.Pointer[plan]
 	load    func() (config.Config, error)
 	relay   Relay
-	state   *state.Store
+	state   state.Store
 	codex   Codex
 	log     *slog.Logger
 	now     func() time.Time

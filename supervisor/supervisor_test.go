@@ -359,7 +359,7 @@ func TestRescueEndsTheLeftoverAndRunsAgain(t *testing.T) {
 		w.packet("p")
 		w.live(func() { w.settle(time.Second) }) // makes the state
 		id := w.packet("left over")
-		w.inState(func(s *state.Store) {
+		w.inState(func(s state.Store) {
 			j := enqueueRunning(t, s, w.logID(), id)
 			r := state.Run{Job: j.ID, Attempt: 1, Started: time.Now()}
 			var err error
@@ -376,7 +376,7 @@ func TestRescueEndsTheLeftoverAndRunsAgain(t *testing.T) {
 		if len(w.codex.killed) != 1 || w.codex.killed[0].PID != 4711 {
 			t.Errorf("killed %+v, want pid 4711", w.codex.killed)
 		}
-		w.inState(func(s *state.Store) {
+		w.inState(func(s state.Store) {
 			jobs, err := s.Jobs(t.Context(), state.Done)
 			if err != nil || len(jobs) != 2 || jobs[1].Attempt != 2 {
 				t.Errorf("jobs: got %+v, %v; want the second done at attempt 2", jobs, err)
@@ -385,7 +385,7 @@ func TestRescueEndsTheLeftoverAndRunsAgain(t *testing.T) {
 	})
 }
 
-func enqueueRunning(t *testing.T, s *state.Store, logID string, id int64) state.Job {
+func enqueueRunning(t *testing.T, s state.Store, logID string, id int64) state.Job {
 	t.Helper()
 	b := state.Batch{Watch: "main", Channel: "proj-x", LogID: logID, Workdir: "/elsewhere", Cursor: id, Items: []state.Item{
 		{Packet: state.Packet{ID: id, Sender: "claude", Text: "left over"}, Group: "g", Key: "job/main/left"},
@@ -405,7 +405,7 @@ func TestAPoisonousJobIsGivenUp(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.live(func() { w.settle(time.Second) })
 		id := w.packet("left over")
-		w.inState(func(s *state.Store) {
+		w.inState(func(s state.Store) {
 			j := enqueueRunning(t, s, w.logID(), id)
 			j.Attempt = 4
 			if err := s.Save(t.Context(), j, time.Now()); err != nil {

@@ -14,7 +14,7 @@ import (
 // one has left. It writes nothing and is safe for concurrent use.
 type View struct {
 	cfg   config.Config
-	state *state.Store
+	state state.Store
 	live  *live // nil when the supervisor is not in this process
 	apart bool  // one runs in another process
 	now   func() time.Time
@@ -22,7 +22,7 @@ type View struct {
 
 // Look returns the View of a state that no supervisor has or, with running, of
 // one that a supervisor has which cannot be asked.
-func Look(cfg config.Config, st *state.Store, running bool) *View {
+func Look(cfg config.Config, st state.Store, running bool) *View {
 	return &View{cfg: cfg, state: st, apart: running, now: time.Now}
 }
 

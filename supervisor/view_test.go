@@ -124,7 +124,7 @@ func (d *deadRelay) Read(context.Context, relay.Query) (relay.Page, error) {
 // says so.
 func TestStatusOfWhatASupervisorLeft(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.inState(func(st *state.Store) {
+		w.inState(func(st state.Store) {
 			b := state.Batch{Watch: "main", Channel: "proj-x", LogID: "log", Workdir: w.dir, Cursor: 3, Due: time.Now()}
 			for id, group := range map[int64]string{1: "a", 2: "b", 3: "c"} {
 				b.Items = append(b.Items, state.Item{Packet: state.Packet{ID: id, Sender: "claude"}, Group: group, Key: "k" + group})
@@ -237,7 +237,7 @@ func TestOldRunsAreForgotten(t *testing.T) {
 // A stop that comes before everything else is a stop, and no error.
 func TestStopDuringTheStart(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.inState(func(st *state.Store) {
+		w.inState(func(st state.Store) {
 			s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: st, Codex: w.codex})
 			if err != nil {
 				t.Fatal(err)

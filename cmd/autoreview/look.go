@@ -20,7 +20,7 @@ import (
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/control"
 	"autoreview/supervisor/record"
-	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // looker tells how things stand: a supervisor that runs, or the state that one
@@ -50,7 +50,7 @@ func look(cmd *cobra.Command, cfg config.Config) (_ looker, close func(), err er
 	if !running && !errors.Is(err, control.ErrNotRunning) {
 		return nil, nil, err
 	}
-	st, openErr := state.OpenReadOnly(ctx, filepath.Join(cfg.StateDir, "state.db"))
+	st, openErr := sqlite.OpenReadOnly(ctx, filepath.Join(cfg.StateDir, "state.db"))
 	if errors.Is(openErr, fs.ErrNotExist) {
 		return nil, nil, hintError{errors.New("no autoreview has ever run for this configuration"), "start it with autoreview up"}
 	}

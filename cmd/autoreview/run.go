@@ -18,7 +18,7 @@ import (
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/control"
-	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 const runHelp = `Watch the channels of autoreview.toml and have Codex review every packet.
@@ -117,7 +117,7 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 		}
 	}
 	log := newLogger(talk, f)
-	st, err := state.Open(ctx, filepath.Join(cfg.StateDir, "state.db"))
+	st, err := sqlite.Open(ctx, filepath.Join(cfg.StateDir, "state.db"))
 	if err != nil {
 		return err
 	}

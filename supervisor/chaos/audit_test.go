@@ -19,6 +19,7 @@ import (
 	"autoreview/codexrun/codextest"
 	"autoreview/relay"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // result is what the audit counted.
@@ -47,7 +48,7 @@ func (w *world) settle() {
 
 // openJobs is -1 when it cannot be known.
 func (w *world) openJobs() int {
-	st, err := state.OpenReadOnly(w.t.Context(), w.path("state/state.db"))
+	st, err := sqlite.OpenReadOnly(w.t.Context(), w.path("state/state.db"))
 	if err != nil {
 		return -1
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"autoreview/codexrun"
-	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // fault is one kind; do reports false when there was nothing that it could hit.
@@ -94,7 +94,7 @@ func (w *world) killCodex(rng *rand.Rand, all bool) bool {
 
 // running are the processes of codex that are there now.
 func (w *world) running() []codexrun.Process {
-	st, err := state.OpenReadOnly(w.t.Context(), w.path("state/state.db"))
+	st, err := sqlite.OpenReadOnly(w.t.Context(), w.path("state/state.db"))
 	if err != nil {
 		return nil // there is none yet, or it is being made
 	}

@@ -26,7 +26,7 @@ import (
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/control"
 	"autoreview/supervisor/record"
-	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -72,7 +72,7 @@ type world struct {
 func open(t *testing.T, dir string, change func(*control.Options)) *world {
 	t.Helper()
 	w := &world{t: t, dir: dir, log: relay.New(memory.New(nil), relay.Options{}), codex: gated{make(chan struct{})}}
-	st, err := state.Open(t.Context(), filepath.Join(dir, "state.db"))
+	st, err := sqlite.Open(t.Context(), filepath.Join(dir, "state.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

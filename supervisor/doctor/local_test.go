@@ -15,6 +15,7 @@ import (
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/doctor"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 func TestConfig(t *testing.T) {
@@ -146,9 +147,9 @@ func (p *place) lock(dir, config string) {
 	}
 }
 
-func (p *place) openState(dir string) *state.Store {
+func (p *place) openState(dir string) *sqlite.Store {
 	p.t.Helper()
-	st, err := state.Open(p.t.Context(), filepath.Join(dir, "state.db"))
+	st, err := sqlite.Open(p.t.Context(), filepath.Join(dir, "state.db"))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"autoreview/relay/client"
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
-	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // Channel is where the packets of proofs go, and their reviews. They stay there.
@@ -207,7 +207,7 @@ func (p *proof) client() *client.Client {
 
 // loop runs a supervisor, posts the packet and reads its review.
 func (p *proof) loop(ctx context.Context, packet string) (relay.Message, error) {
-	st, err := state.Open(ctx, filepath.Join(p.cfg.StateDir, "state.db"))
+	st, err := sqlite.Open(ctx, filepath.Join(p.cfg.StateDir, "state.db"))
 	if err != nil {
 		return relay.Message{}, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // owner is who has, or had, the lock of a folder.
@@ -116,7 +117,7 @@ func checkState(ctx context.Context, s *snapshot) Result {
 		return nothing
 	}
 	path := filepath.Join(s.cfg.StateDir, "state.db")
-	st, err := state.Peek(ctx, path)
+	st, err := sqlite.Peek(ctx, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return ok("no state yet; it will be kept in %s", s.cfg.StateDir)
@@ -198,7 +199,7 @@ func (s *snapshot) shared(ctx context.Context, dir string, o owner) (channels []
 		}
 		return channels
 	}
-	st, err := state.Peek(ctx, filepath.Join(dir, "state.db"))
+	st, err := sqlite.Peek(ctx, filepath.Join(dir, "state.db"))
 	if err != nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package state
+package sqlite
 
 import (
 	"context"
@@ -6,32 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+
+	"autoreview/supervisor/state"
 )
 
-// Summary is a job for a list: its packets are without their texts, and its
-// answer is left out but for the verdict.
-type Summary struct {
-	Job
-	// Verdict is what the answer's meta says, "" when it says nothing.
-	Verdict string
-	// Updated is when the job was saved last.
-	Updated time.Time
-}
-
-// Filter selects jobs. The zero Filter selects all.
-type Filter struct {
-	// Job is the id of the only one that is wanted; 0 is none.
-	Job int64
-	// States and Watch leave out everything else, when set.
-	States []JobState
-	Watch  string
-	// Limit is how many to return at most, the newest; 0 is all.
-	Limit int
-}
-
 // Summaries returns the jobs that f selects, newest first.
-func (s *Store) Summaries(ctx context.Context, f Filter) ([]Summary, error) {
+func (s *Store) Summaries(ctx context.Context, f state.Filter) ([]state.Summary, error) {
 	query := `SELECT id, watch, channel, log_id, workdir, grp, key, generation, state, attempt, due, class, reason,
 			thread, outcome, answer_id, created, updated, coalesce(json_extract(answer, '$.meta.verdict'), ''), schedule, occasion,
 			(SELECT json_group_array(json_object('id', p.id, 'ts', p.ts, 'sender', p.sender))
@@ -57,7 +37,7 @@ func (s *Store) Summaries(ctx context.Context, f Filter) ([]Summary, error) {
 		return nil, fmt.Errorf("reading jobs: %w", err)
 	}
 	defer rows.Close()
-	var out []Summary
+	var out []state.Summary
 	for rows.Next() {
 		j, err := scanSummary(rows)
 		if err != nil {
@@ -68,70 +48,61 @@ func (s *Store) Summaries(ctx context.Context, f Filter) ([]Summary, error) {
 	return out, rows.Err()
 }
 
-func scanSummary(rows *sql.Rows) (Summary, error) {
-	var j Summary
+func scanSummary(rows *sql.Rows) (state.Summary, error) {
+	var j state.Summary
 	var due, created, updated, occasion int64
 	var packets string
 	err := rows.Scan(&j.ID, &j.Watch, &j.Channel, &j.LogID, &j.Workdir, &j.Group, &j.Key, &j.Generation, &j.State, &j.Attempt, &due,
 		&j.Class, &j.Reason, &j.Thread, &j.Outcome, &j.AnswerID, &created, &updated, &j.Verdict, &j.Schedule, &occasion, &packets)
 	if err != nil {
-		return Summary{}, err
+		return state.Summary{}, err
 	}
 	j.Due, j.Created, j.Updated, j.Occasion = fromMicro(due), fromMicro(created), fromMicro(updated), fromMicro(occasion)
 	return j, json.Unmarshal([]byte(packets), &j.Packets)
 }
 
 // Job returns one job with everything; ok is false when there is none.
-func (s *Store) Job(ctx context.Context, id int64) (j Job, ok bool, err error) {
+func (s *Store) Job(ctx context.Context, id int64) (j state.Job, ok bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		j, err = loadJob(ctx, tx, id)
 		return err
 	})
 	if errors.Is(err, sql.ErrNoRows) {
-		return Job{}, false, nil
+		return state.Job{}, false, nil
 	}
 	if err != nil {
-		return Job{}, false, fmt.Errorf("reading a job: %w", err)
+		return state.Job{}, false, fmt.Errorf("reading a job: %w", err)
 	}
 	return j, true, nil
 }
 
 // Run returns one run; ok is false when there is none.
-func (s *Store) Run(ctx context.Context, id int64) (r Run, ok bool, err error) {
+func (s *Store) Run(ctx context.Context, id int64) (r state.Run, ok bool, err error) {
 	runs, err := s.runs(ctx, "id = ?", id)
 	if err != nil || len(runs) == 0 {
-		return Run{}, false, err
+		return state.Run{}, false, err
 	}
 	return runs[0], true, nil
 }
 
 // RecentRuns returns the newest runs of all jobs, oldest first; limit 0 is all.
-func (s *Store) RecentRuns(ctx context.Context, limit int) ([]Run, error) {
+func (s *Store) RecentRuns(ctx context.Context, limit int) ([]state.Run, error) {
 	if limit <= 0 {
 		limit = -1
 	}
 	return s.runs(ctx, "id IN (SELECT id FROM run ORDER BY id DESC LIMIT ?)", limit)
 }
 
-// Count is how many jobs of a watch are in a state, for a class of failure.
-type Count struct {
-	Watch string
-	State JobState
-	// Class is why the last attempt failed, "" when none has.
-	Class string
-	Jobs  int
-}
-
 // Counts counts all jobs.
-func (s *Store) Counts(ctx context.Context) ([]Count, error) {
+func (s *Store) Counts(ctx context.Context) ([]state.Count, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT watch, state, class, count(*) FROM job GROUP BY watch, state, class ORDER BY watch, state, class`)
 	if err != nil {
 		return nil, fmt.Errorf("counting jobs: %w", err)
 	}
 	defer rows.Close()
-	var out []Count
+	var out []state.Count
 	for rows.Next() {
-		var c Count
+		var c state.Count
 		if err := rows.Scan(&c.Watch, &c.State, &c.Class, &c.Jobs); err != nil {
 			return nil, fmt.Errorf("counting jobs: %w", err)
 		}

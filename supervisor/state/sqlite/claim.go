@@ -1,4 +1,4 @@
-package state
+package sqlite
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"autoreview/supervisor/state"
 )
 
 // claimable are the jobs that may be started when they are due. What arrives
@@ -17,7 +19,7 @@ const claimable = `state IN ('queued','waiting') AND NOT EXISTS (
 // Claim marks a job as running, counts an attempt, and returns it: the one that
 // has been due for the longest, of the first watch that has one. Which watches
 // may run at all is the caller's to know. ok is false when there is none.
-func (s *Store) Claim(ctx context.Context, watches []string, now time.Time) (j Job, ok bool, err error) {
+func (s *Store) Claim(ctx context.Context, watches []string, now time.Time) (j state.Job, ok bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		id, err := firstDue(ctx, tx, watches, now)
 		if err != nil || id == 0 {
@@ -32,7 +34,7 @@ func (s *Store) Claim(ctx context.Context, watches []string, now time.Time) (j J
 		return err
 	})
 	if err != nil {
-		return Job{}, false, fmt.Errorf("claiming a job: %w", err)
+		return state.Job{}, false, fmt.Errorf("claiming a job: %w", err)
 	}
 	return j, ok, nil
 }
@@ -68,18 +70,9 @@ func (s *Store) Due(ctx context.Context) (map[string]time.Time, error) {
 	return due, rows.Err()
 }
 
-// Spend is what one run cost.
-type Spend struct {
-	Watch string
-	Job   int64
-	// At is when the run was started.
-	At     time.Time
-	Tokens int64
-}
-
 // Spent returns what the runs cost that were started after since, oldest first.
 // What a run costs is known when it has ended.
-func (s *Store) Spent(ctx context.Context, since time.Time) ([]Spend, error) {
+func (s *Store) Spent(ctx context.Context, since time.Time) ([]state.Spend, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT job.watch, run.job, run.started,
 			coalesce(json_extract(run.used, '$.input'), 0) + coalesce(json_extract(run.used, '$.output'), 0)
 		FROM run JOIN job ON job.id = run.job WHERE run.started > ? ORDER BY run.started, run.id`, toMicro(since))
@@ -87,9 +80,9 @@ func (s *Store) Spent(ctx context.Context, since time.Time) ([]Spend, error) {
 		return nil, fmt.Errorf("reading what was spent: %w", err)
 	}
 	defer rows.Close()
-	var out []Spend
+	var out []state.Spend
 	for rows.Next() {
-		var v Spend
+		var v state.Spend
 		var at int64
 		if err := rows.Scan(&v.Watch, &v.Job, &at, &v.Tokens); err != nil {
 			return nil, fmt.Errorf("reading what was spent: %w", err)
@@ -112,7 +105,7 @@ func (s *Store) LastStart(ctx context.Context, class string) (time.Time, error) 
 
 // LastReview returns the job of a watch whose review was posted last; ok is false
 // when there is none.
-func (s *Store) LastReview(ctx context.Context, watch string) (j Job, ok bool, err error) {
+func (s *Store) LastReview(ctx context.Context, watch string) (j state.Job, ok bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		var id int64
 		err := tx.QueryRowContext(ctx, `SELECT id FROM job WHERE watch = ? AND state = 'done' AND schedule = ''
@@ -127,7 +120,7 @@ func (s *Store) LastReview(ctx context.Context, watch string) (j Job, ok bool, e
 		return err
 	})
 	if err != nil {
-		return Job{}, false, fmt.Errorf("reading the last review: %w", err)
+		return state.Job{}, false, fmt.Errorf("reading the last review: %w", err)
 	}
 	return j, ok, nil
 }

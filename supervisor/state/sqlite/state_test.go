@@ -1,4 +1,4 @@
-package state_test
+package sqlite_test
 
 import (
 	"context"
@@ -15,13 +15,14 @@ import (
 
 	"autoreview/relay"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func open(t *testing.T, path string) *state.Store {
+func open(t *testing.T, path string) *sqlite.Store {
 	t.Helper()
-	s, err := state.Open(t.Context(), path)
+	s, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func open(t *testing.T, path string) *state.Store {
 	return s
 }
 
-func newStore(t *testing.T) *state.Store {
+func newStore(t *testing.T) *sqlite.Store {
 	return open(t, filepath.Join(t.TempDir(), "sub", "state.db"))
 }
 
@@ -41,7 +42,7 @@ func batch(cursor int64, items ...state.Item) state.Batch {
 	return state.Batch{Watch: "w", Channel: "c", LogID: "log", Workdir: "/repo", Cursor: cursor, Items: items, Due: t0}
 }
 
-func enqueue(t *testing.T, s *state.Store, b state.Batch) int {
+func enqueue(t *testing.T, s *sqlite.Store, b state.Batch) int {
 	t.Helper()
 	n, err := s.Enqueue(t.Context(), b, t0)
 	if err != nil {
@@ -50,7 +51,7 @@ func enqueue(t *testing.T, s *state.Store, b state.Batch) int {
 	return n
 }
 
-func claim(t *testing.T, s *state.Store, now time.Time) state.Job {
+func claim(t *testing.T, s *sqlite.Store, now time.Time) state.Job {
 	t.Helper()
 	j, ok, err := s.Claim(t.Context(), []string{"w"}, now)
 	if err != nil || !ok {
@@ -59,21 +60,21 @@ func claim(t *testing.T, s *state.Store, now time.Time) state.Job {
 	return j
 }
 
-func noClaim(t *testing.T, s *state.Store, now time.Time) {
+func noClaim(t *testing.T, s *sqlite.Store, now time.Time) {
 	t.Helper()
 	if j, ok, err := s.Claim(t.Context(), []string{"w"}, now); err != nil || ok {
 		t.Fatalf("Claim: got job %d, %v, %v; want none", j.ID, ok, err)
 	}
 }
 
-func save(t *testing.T, s *state.Store, j state.Job) {
+func save(t *testing.T, s *sqlite.Store, j state.Job) {
 	t.Helper()
 	if err := s.Save(t.Context(), j, t0); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func cursor(t *testing.T, s *state.Store) int64 {
+func cursor(t *testing.T, s *sqlite.Store) int64 {
 	t.Helper()
 	id, ok, err := s.Cursor(t.Context(), "w", "c", "log")
 	if err != nil || !ok {
@@ -333,7 +334,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), "PRAGMA user_version = 99"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = state.Open(context.Background(), path)
+	_, err = sqlite.Open(context.Background(), path)
 	if err == nil || !strings.Contains(err.Error(), "newer autoreview (schema 99") {
 		t.Errorf("Open: got %v, want a word about the newer schema", err)
 	}

@@ -1,4 +1,4 @@
-package state
+package sqlite
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"autoreview/supervisor/state"
 )
 
 // Nobody but its worker writes to a running job, and nobody but the one who
@@ -14,9 +16,9 @@ import (
 
 // Change saves a queued or waiting job as change returns it. ok is false when the
 // job is in another state; j is the job as it stands.
-func (s *Store) Change(ctx context.Context, id int64, now time.Time, change func(Job) Job) (j Job, ok bool, err error) {
-	return s.ask(ctx, id, func(tx *sql.Tx, j *Job) (bool, error) {
-		if j.State != Queued && j.State != Waiting {
+func (s *Store) Change(ctx context.Context, id int64, now time.Time, change func(state.Job) state.Job) (j state.Job, ok bool, err error) {
+	return s.ask(ctx, id, func(tx *sql.Tx, j *state.Job) (bool, error) {
+		if j.State != state.Queued && j.State != state.Waiting {
 			return false, nil
 		}
 		*j = change(*j)
@@ -28,8 +30,8 @@ func (s *Store) Change(ctx context.Context, id int64, now time.Time, change func
 // about, with the key that key makes for it. ok is false when the job has not
 // ended or something of it has another job that has not; j is that job, or else
 // the new one.
-func (s *Store) Again(ctx context.Context, id int64, now time.Time, key func(first Job, generation int) string) (j Job, ok bool, err error) {
-	return s.ask(ctx, id, func(tx *sql.Tx, j *Job) (bool, error) {
+func (s *Store) Again(ctx context.Context, id int64, now time.Time, key func(first state.Job, generation int) string) (j state.Job, ok bool, err error) {
+	return s.ask(ctx, id, func(tx *sql.Tx, j *state.Job) (bool, error) {
 		last, open, err := generations(ctx, tx, id)
 		if err != nil {
 			return false, err
@@ -74,26 +76,23 @@ func copyJob(ctx context.Context, tx *sql.Tx, id int64, generation int, key stri
 	return job, err
 }
 
-// ErrNoJob says that there is no job of that id.
-var ErrNoJob = errors.New("there is no such job")
-
 // ask loads a job and lets do change it, in one transaction.
-func (s *Store) ask(ctx context.Context, id int64, do func(*sql.Tx, *Job) (bool, error)) (j Job, ok bool, err error) {
+func (s *Store) ask(ctx context.Context, id int64, do func(*sql.Tx, *state.Job) (bool, error)) (j state.Job, ok bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		j, err = loadJob(ctx, tx, id)
 		if errors.Is(err, sql.ErrNoRows) {
-			return ErrNoJob
+			return state.ErrNoJob
 		}
 		if err == nil {
 			ok, err = do(tx, &j)
 		}
 		return err
 	})
-	if errors.Is(err, ErrNoJob) {
-		return Job{}, false, ErrNoJob
+	if errors.Is(err, state.ErrNoJob) {
+		return state.Job{}, false, state.ErrNoJob
 	}
 	if err != nil {
-		return Job{}, false, fmt.Errorf("changing job %d: %w", id, err)
+		return state.Job{}, false, fmt.Errorf("changing job %d: %w", id, err)
 	}
 	return j, ok, nil
 }

@@ -1,4 +1,4 @@
-package state
+package sqlite
 
 import (
 	"context"
@@ -6,26 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"time"
-)
 
-// Occasion is one due time of a schedule, and the job that it asks for.
-type Occasion struct {
-	// Schedule is its name, Spec what decides its due times: a schedule with
-	// another Spec begins anew.
-	Schedule, Spec string
-	Due            time.Time
-	// The job: see Job. Without Run no job is made, and the occasion has passed.
-	Run                     bool
-	Watch, Channel, Workdir string
-	Key                     string
-	Tree                    Tree
-}
+	"autoreview/supervisor/state"
+)
 
 // Fire makes the job of an occasion and remembers that its time has come, in
 // one transaction. An occasion that was remembered before makes no second job,
 // and neither does one whose schedule still has a job that has not ended: made
 // says whether there is a new one.
-func (s *Store) Fire(ctx context.Context, o Occasion, now time.Time) (made bool, err error) {
+func (s *Store) Fire(ctx context.Context, o state.Occasion, now time.Time) (made bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		made = false
 		last, ok, err := lastOccasion(ctx, tx, o.Schedule, o.Spec)

@@ -1,4 +1,4 @@
-package state_test
+package sqlite_test
 
 import (
 	"fmt"
@@ -9,13 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 func occasion(due time.Time, run bool) state.Occasion {
 	return state.Occasion{Schedule: "s", Spec: "x", Due: due, Run: run, Watch: "w", Channel: "c", Workdir: "/repo", Key: fmt.Sprint("job/w/s/", due.Unix())}
 }
 
-func fire(t *testing.T, s *state.Store, o state.Occasion, want bool) {
+func fire(t *testing.T, s *sqlite.Store, o state.Occasion, want bool) {
 	t.Helper()
 	if made, err := s.Fire(t.Context(), o, t0); err != nil || made != want {
 		t.Errorf("Fire at %v: got %v, %v; want %v", o.Due, made, err, want)

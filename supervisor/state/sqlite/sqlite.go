@@ -1,4 +1,5 @@
-package state
+// Package sqlite is the state.Store in a SQLite file.
+package sqlite
 
 import (
 	"context"
@@ -99,7 +100,7 @@ CREATE TABLE hold (
 CREATE INDEX run_started ON run (started);
 `}
 
-// Store is the state in a SQLite file. It is safe for concurrent use; every
+// Store is a state.Store in a SQLite file. It is safe for concurrent use; every
 // write is durable when its method returns.
 type Store struct {
 	db *sql.DB

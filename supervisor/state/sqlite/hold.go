@@ -1,36 +1,24 @@
-package state
+package sqlite
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
+
+	"autoreview/supervisor/state"
 )
 
-// Hold is why a watch starts no reviews for now, or why they keep failing.
-type Hold struct {
-	Watch string
-	// Class is the class of failure, or "limit" for a limit of our own.
-	Class, Reason string
-	// Since is when the trouble began, Until when a review is tried next.
-	Since, Until time.Time
-	// Failures counts the runs that failed since then.
-	Failures int
-	// Said is whether the channel was told.
-	Said bool
-}
-
 // Holds returns the holds of all watches, by name of the watch.
-func (s *Store) Holds(ctx context.Context) (map[string]Hold, error) {
+func (s *Store) Holds(ctx context.Context) (map[string]state.Hold, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT watch, class, reason, since, until, failures, said FROM hold`)
 	if err != nil {
 		return nil, fmt.Errorf("reading holds: %w", err)
 	}
 	defer rows.Close()
-	out := make(map[string]Hold)
+	out := make(map[string]state.Hold)
 	for rows.Next() {
-		var h Hold
+		var h state.Hold
 		var since, until int64
 		if err := rows.Scan(&h.Watch, &h.Class, &h.Reason, &since, &until, &h.Failures, &h.Said); err != nil {
 			return nil, fmt.Errorf("reading holds: %w", err)
@@ -44,11 +32,11 @@ func (s *Store) Holds(ctx context.Context) (map[string]Hold, error) {
 // ChangeHold reads the hold of a watch and writes what change makes of it, in
 // one transaction. held says whether there is one; change returns whether there
 // is to be one.
-func (s *Store) ChangeHold(ctx context.Context, watch string, change func(h Hold, held bool) (Hold, bool)) (Hold, error) {
-	var h Hold
+func (s *Store) ChangeHold(ctx context.Context, watch string, change func(h state.Hold, held bool) (state.Hold, bool)) (state.Hold, error) {
+	var h state.Hold
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		var since, until int64
-		h = Hold{Watch: watch}
+		h = state.Hold{Watch: watch}
 		err := tx.QueryRowContext(ctx, `SELECT class, reason, since, until, failures, said FROM hold WHERE watch = ?`, watch).
 			Scan(&h.Class, &h.Reason, &since, &until, &h.Failures, &h.Said)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -65,7 +53,7 @@ func (s *Store) ChangeHold(ctx context.Context, watch string, change func(h Hold
 		return err
 	})
 	if err != nil {
-		return Hold{}, fmt.Errorf("changing a hold: %w", err)
+		return state.Hold{}, fmt.Errorf("changing a hold: %w", err)
 	}
 	return h, nil
 }

@@ -1,4 +1,4 @@
-package state
+package sqlite
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"autoreview/relay"
+	"autoreview/supervisor/state"
 )
 
 // Cursor returns how far a watch has read in a log; ok is false when it has
@@ -48,7 +49,7 @@ func (s *Store) Open(ctx context.Context, watch string) (n int, err error) {
 // transaction. A packet that has a job already gets no second one. A packet
 // joins a job of its group that has not been started yet. It returns how many
 // packets were new.
-func (s *Store) Enqueue(ctx context.Context, b Batch, now time.Time) (added int, err error) {
+func (s *Store) Enqueue(ctx context.Context, b state.Batch, now time.Time) (added int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		added = 0
 		for _, it := range b.Items {
@@ -70,7 +71,7 @@ func (s *Store) Enqueue(ctx context.Context, b Batch, now time.Time) (added int,
 	return added, nil
 }
 
-func enqueueOne(ctx context.Context, tx *sql.Tx, b Batch, it Item, now time.Time) (bool, error) {
+func enqueueOne(ctx context.Context, tx *sql.Tx, b state.Batch, it state.Item, now time.Time) (bool, error) {
 	var n int
 	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM packet WHERE watch = ? AND log_id = ? AND id = ?`, b.Watch, b.LogID, it.Packet.ID).Scan(&n)
 	if err != nil || n > 0 {
@@ -104,7 +105,7 @@ func enqueueOne(ctx context.Context, tx *sql.Tx, b Batch, it Item, now time.Time
 
 // openJob returns the job that a packet of this size may join, 0 if there is
 // none. A job that was ever started is closed: its answer may be on its way.
-func openJob(ctx context.Context, tx *sql.Tx, b Batch, group string, size int) (int64, error) {
+func openJob(ctx context.Context, tx *sql.Tx, b state.Batch, group string, size int) (int64, error) {
 	room := int64(1) << 62
 	if b.MaxBytes > 0 {
 		room = int64(b.MaxBytes - size)
@@ -122,7 +123,7 @@ func openJob(ctx context.Context, tx *sql.Tx, b Batch, group string, size int) (
 
 // Save writes everything of a job that its owner may change: state, attempt,
 // due, class, reason, thread, answer, outcome and answer id.
-func (s *Store) Save(ctx context.Context, j Job, now time.Time) error {
+func (s *Store) Save(ctx context.Context, j state.Job, now time.Time) error {
 	return saveJob(ctx, s.db, j, now)
 }
 
@@ -131,7 +132,7 @@ type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-func saveJob(ctx context.Context, db execer, j Job, now time.Time) error {
+func saveJob(ctx context.Context, db execer, j state.Job, now time.Time) error {
 	var answer sql.NullString
 	if j.Answer != nil {
 		b, err := json.Marshal(j.Answer)
@@ -153,8 +154,8 @@ func saveJob(ctx context.Context, db execer, j Job, now time.Time) error {
 }
 
 // Jobs returns the jobs in the given states, oldest first.
-func (s *Store) Jobs(ctx context.Context, states ...JobState) ([]Job, error) {
-	var jobs []Job
+func (s *Store) Jobs(ctx context.Context, states ...state.JobState) ([]state.Job, error) {
+	var jobs []state.Job
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		jobs = nil
 		ids, err := jobIDs(ctx, tx, states)
@@ -176,7 +177,7 @@ func (s *Store) Jobs(ctx context.Context, states ...JobState) ([]Job, error) {
 	return jobs, nil
 }
 
-func jobIDs(ctx context.Context, tx *sql.Tx, states []JobState) ([]int64, error) {
+func jobIDs(ctx context.Context, tx *sql.Tx, states []state.JobState) ([]int64, error) {
 	args := make([]any, len(states))
 	for i, st := range states {
 		args[i] = string(st)
@@ -216,8 +217,8 @@ func (s *Store) AnsweredThrough(ctx context.Context, watch, channel, logID strin
 	return cursor, nil
 }
 
-func loadJob(ctx context.Context, tx *sql.Tx, id int64) (Job, error) {
-	j := Job{ID: id}
+func loadJob(ctx context.Context, tx *sql.Tx, id int64) (state.Job, error) {
+	j := state.Job{ID: id}
 	var due, created, occasion, previous int64
 	var answer sql.NullString
 	err := tx.QueryRowContext(ctx, `SELECT watch, channel, log_id, workdir, grp, key, generation, state, attempt, due, class, reason,
@@ -225,31 +226,31 @@ func loadJob(ctx context.Context, tx *sql.Tx, id int64) (Job, error) {
 		Scan(&j.Watch, &j.Channel, &j.LogID, &j.Workdir, &j.Group, &j.Key, &j.Generation, &j.State, &j.Attempt, &due, &j.Class, &j.Reason,
 			&j.Thread, &answer, &j.Outcome, &j.AnswerID, &created, &j.Tree.Snapshot, &j.Tree.Base, &j.Schedule, &occasion, &previous)
 	if err != nil {
-		return Job{}, fmt.Errorf("job %d: %w", id, err)
+		return state.Job{}, fmt.Errorf("job %d: %w", id, err)
 	}
 	j.Due, j.Created, j.Occasion, j.Previous = fromMicro(due), fromMicro(created), fromMicro(occasion), fromMicro(previous)
 	if answer.Valid {
 		j.Answer = new(relay.Draft)
 		if err := json.Unmarshal([]byte(answer.String), j.Answer); err != nil {
-			return Job{}, fmt.Errorf("job %d: reading saved answer: %w", id, err)
+			return state.Job{}, fmt.Errorf("job %d: reading saved answer: %w", id, err)
 		}
 	}
 	j.Packets, err = loadPackets(ctx, tx, id)
 	if err != nil {
-		return Job{}, fmt.Errorf("job %d: reading packets: %w", id, err)
+		return state.Job{}, fmt.Errorf("job %d: reading packets: %w", id, err)
 	}
 	return j, nil
 }
 
-func loadPackets(ctx context.Context, tx *sql.Tx, job int64) ([]Packet, error) {
+func loadPackets(ctx context.Context, tx *sql.Tx, job int64) ([]state.Packet, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id, ts, sender, text, meta FROM packet WHERE job = ? ORDER BY id`, job)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []Packet
+	var out []state.Packet
 	for rows.Next() {
-		var p Packet
+		var p state.Packet
 		var meta sql.NullString
 		if err := rows.Scan(&p.ID, &p.TS, &p.Sender, &p.Text, &meta); err != nil {
 			return nil, err

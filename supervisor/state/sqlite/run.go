@@ -1,4 +1,4 @@
-package state
+package sqlite
 
 import (
 	"context"
@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"autoreview/supervisor/state"
 )
 
 // StartRun records that a run is about to start and returns its id.
-func (s *Store) StartRun(ctx context.Context, r Run) (int64, error) {
+func (s *Store) StartRun(ctx context.Context, r state.Run) (int64, error) {
 	res, err := s.db.ExecContext(ctx, `INSERT INTO run (job, attempt, codex, dir, started) VALUES (?, ?, ?, ?, ?)`,
 		r.Job, r.Attempt, r.Codex, r.Dir, toMicro(r.Started))
 	if err != nil {
@@ -19,7 +21,7 @@ func (s *Store) StartRun(ctx context.Context, r Run) (int64, error) {
 }
 
 // SaveRun writes everything of a run but its job, attempt and start.
-func (s *Store) SaveRun(ctx context.Context, r Run) error {
+func (s *Store) SaveRun(ctx context.Context, r state.Run) error {
 	used, err := json.Marshal(r.Used)
 	if err != nil {
 		return err
@@ -39,14 +41,14 @@ func (s *Store) SaveRun(ctx context.Context, r Run) error {
 
 // OpenRuns returns the runs that were never ended: those of an earlier life
 // when called at start.
-func (s *Store) OpenRuns(ctx context.Context) ([]Run, error) { return s.runs(ctx, "ended = 0") }
+func (s *Store) OpenRuns(ctx context.Context) ([]state.Run, error) { return s.runs(ctx, "ended = 0") }
 
 // Runs returns the runs of a job, oldest first.
-func (s *Store) Runs(ctx context.Context, job int64) ([]Run, error) {
+func (s *Store) Runs(ctx context.Context, job int64) ([]state.Run, error) {
 	return s.runs(ctx, "job = ?", job)
 }
 
-func (s *Store) runs(ctx context.Context, where string, args ...any) ([]Run, error) {
+func (s *Store) runs(ctx context.Context, where string, args ...any) ([]state.Run, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT id, job, attempt, process, thread, codex, dir, class, text, exit, used, thread_used, started, ended,
 			(SELECT watch FROM job WHERE job.id = run.job)
 		FROM run WHERE `+where+` ORDER BY id`, args...)
@@ -54,7 +56,7 @@ func (s *Store) runs(ctx context.Context, where string, args ...any) ([]Run, err
 		return nil, fmt.Errorf("reading runs: %w", err)
 	}
 	defer rows.Close()
-	var out []Run
+	var out []state.Run
 	for rows.Next() {
 		r, err := scanRun(rows)
 		if err != nil {
@@ -65,14 +67,14 @@ func (s *Store) runs(ctx context.Context, where string, args ...any) ([]Run, err
 	return out, rows.Err()
 }
 
-func scanRun(rows *sql.Rows) (Run, error) {
-	var r Run
+func scanRun(rows *sql.Rows) (state.Run, error) {
+	var r state.Run
 	var process sql.NullString
 	var used, threadUsed string
 	var started, ended int64
 	err := rows.Scan(&r.ID, &r.Job, &r.Attempt, &process, &r.Thread, &r.Codex, &r.Dir, &r.Class, &r.Text, &r.Exit, &used, &threadUsed, &started, &ended, &r.Watch)
 	if err != nil {
-		return Run{}, err
+		return state.Run{}, err
 	}
 	if process.Valid {
 		r.Process = json.RawMessage(process.String)
@@ -82,19 +84,19 @@ func scanRun(rows *sql.Rows) (Run, error) {
 }
 
 // ThreadUsage returns the last known count of a thread, zero for an unknown one.
-func (s *Store) ThreadUsage(ctx context.Context, thread string) (Usage, error) {
+func (s *Store) ThreadUsage(ctx context.Context, thread string) (state.Usage, error) {
 	var raw string
 	err := s.db.QueryRowContext(ctx, `SELECT thread_used FROM run WHERE thread = ? AND thread_used != '{}' AND ended != 0
 		ORDER BY id DESC LIMIT 1`, thread).Scan(&raw)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Usage{}, nil
+		return state.Usage{}, nil
 	}
-	var u Usage
+	var u state.Usage
 	if err == nil {
 		err = json.Unmarshal([]byte(raw), &u)
 	}
 	if err != nil {
-		return Usage{}, fmt.Errorf("reading thread usage: %w", err)
+		return state.Usage{}, fmt.Errorf("reading thread usage: %w", err)
 	}
 	return u, nil
 }

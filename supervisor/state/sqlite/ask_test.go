@@ -1,4 +1,4 @@
-package state_test
+package sqlite_test
 
 import (
 	"errors"
@@ -14,13 +14,14 @@ import (
 
 	"autoreview/relay"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/state/sqlite"
 )
 
 func key(first state.Job, generation int) string {
 	return fmt.Sprintf("job/w/%d/%d", first.Packets[0].ID, generation)
 }
 
-func end(t *testing.T, s *state.Store, j state.Job, st state.JobState) {
+func end(t *testing.T, s *sqlite.Store, j state.Job, st state.JobState) {
 	t.Helper()
 	j.State, j.AnswerID = st, 42
 	j.Answer = &relay.Draft{Text: "a review", Meta: []byte(`{"verdict":"approve"}`)}
@@ -150,12 +151,12 @@ func TestSummaries(t *testing.T) {
 
 func TestOpenReadOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
-	if _, err := state.OpenReadOnly(t.Context(), path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := sqlite.OpenReadOnly(t.Context(), path); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("OpenReadOnly of nothing: got %v, want fs.ErrNotExist", err)
 	}
 	look := func(when string) {
 		t.Helper()
-		s, err := state.OpenReadOnly(t.Context(), path)
+		s, err := sqlite.OpenReadOnly(t.Context(), path)
 		if err != nil {
 			t.Fatalf("OpenReadOnly %s: %v", when, err)
 		}
@@ -171,7 +172,7 @@ func TestOpenReadOnly(t *testing.T) {
 			t.Errorf("Job %s: got %v, %v", when, ok, err)
 		}
 	}
-	s, err := state.Open(t.Context(), path)
+	s, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func TestOpenReadOnly(t *testing.T) {
 	}
 	look("when nobody uses it")
 	if err := os.WriteFile(path+".not", []byte("no database, but long enough to look at; "+strings.Repeat("x", 200)), 0o600); err == nil {
-		if _, err := state.OpenReadOnly(t.Context(), path+".not"); err == nil {
+		if _, err := sqlite.OpenReadOnly(t.Context(), path+".not"); err == nil {
 			t.Error("OpenReadOnly of another file: got no error")
 		}
 	}
