@@ -1,22 +1,19 @@
-package sqlite_test
+package statetest
 
 import (
 	"fmt"
-	"path/filepath"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"autoreview/supervisor/state"
-	"autoreview/supervisor/state/sqlite"
 )
 
 func occasion(due time.Time, run bool) state.Occasion {
 	return state.Occasion{Schedule: "s", Spec: "x", Due: due, Run: run, Watch: "w", Channel: "c", Workdir: "/repo", Key: fmt.Sprint("job/w/s/", due.Unix())}
 }
 
-func fire(t *testing.T, s *sqlite.Store, o state.Occasion, want bool) {
+func fire(t *fixture, s state.Store, o state.Occasion, want bool) {
 	t.Helper()
 	if made, err := s.Fire(t.Context(), o, t0); err != nil || made != want {
 		t.Errorf("Fire at %v: got %v, %v; want %v", o.Due, made, err, want)
@@ -25,9 +22,8 @@ func fire(t *testing.T, s *sqlite.Store, o state.Occasion, want bool) {
 
 // A due time makes one job, whatever is asked again, also with another key and
 // after the state was opened again; none while the job before has not ended.
-func TestFireOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.db")
-	s := open(t, path)
+func testFireOnce(t *fixture) {
+	s := t.store
 	due := t0.Add(time.Hour)
 	if last, err := s.LastOccasion(t.Context(), "s", "x", t0); err != nil || !last.Equal(t0) {
 		t.Fatalf("LastOccasion of a new schedule: got %v, %v; want now", last, err)
@@ -36,8 +32,7 @@ func TestFireOnce(t *testing.T) {
 	again := occasion(due, true)
 	again.Key = "another"
 	fire(t, s, again, false)
-	s.Close()
-	s = open(t, path)
+	s = t.again()
 	fire(t, s, again, false)
 	fire(t, s, occasion(due.Add(-time.Minute), true), false)
 	fire(t, s, occasion(due.Add(time.Hour), true), false) // the first has not ended
@@ -61,8 +56,8 @@ func TestFireOnce(t *testing.T) {
 	}
 }
 
-func TestHolds(t *testing.T) {
-	s := newStore(t)
+func testHolds(t *fixture) {
+	s := t.store
 	change := func(do func(h state.Hold, held bool) (state.Hold, bool)) {
 		t.Helper()
 		if _, err := s.ChangeHold(t.Context(), "w", do); err != nil {
@@ -100,8 +95,8 @@ func TestHolds(t *testing.T) {
 }
 
 // The newest packet decides which files a review is about.
-func TestTheTreeIsTheNewestPackets(t *testing.T) {
-	s := newStore(t)
+func testTheTreeIsTheNewestPackets(t *fixture) {
+	s := t.store
 	first, second := item(1, "g", "a"), item(2, "g", "b")
 	first.Tree, second.Tree = state.Tree{Base: "b1", Snapshot: "s1"}, state.Tree{Base: "b2", Snapshot: "s2"}
 	enqueue(t, s, batch(1, first))
@@ -113,8 +108,8 @@ func TestTheTreeIsTheNewestPackets(t *testing.T) {
 
 // Claim goes by the order of the watches, and by due times within one. A job of
 // another group may start beside a running one, one of the same may not.
-func TestClaimGoesByTheOrderOfWatches(t *testing.T) {
-	s := newStore(t)
+func testClaimGoesByTheOrderOfWatches(t *fixture) {
+	s := t.store
 	for i, watch := range []string{"v", "w"} {
 		b := batch(9, item(1, "g", "a"), item(2, "h", "b"))
 		b.Watch = watch
@@ -139,8 +134,8 @@ func TestClaimGoesByTheOrderOfWatches(t *testing.T) {
 	noClaim(t, s, now)
 }
 
-func TestSpent(t *testing.T) {
-	s := newStore(t)
+func testSpent(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(1, item(1, "g", "a")))
 	j := claim(t, s, t0)
 	for i, class := range []string{"completed", "auth", ""} {

@@ -1,27 +1,21 @@
-package sqlite_test
+package statetest
 
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"autoreview/relay"
 	"autoreview/supervisor/state"
-	"autoreview/supervisor/state/sqlite"
 )
 
 func key(first state.Job, generation int) string {
 	return fmt.Sprintf("job/w/%d/%d", first.Packets[0].ID, generation)
 }
 
-func end(t *testing.T, s *sqlite.Store, j state.Job, st state.JobState) {
+func end(t *fixture, s state.Store, j state.Job, st state.JobState) {
 	t.Helper()
 	j.State, j.AnswerID = st, 42
 	j.Answer = &relay.Draft{Text: "a review", Meta: []byte(`{"verdict":"approve"}`)}
@@ -32,8 +26,8 @@ func end(t *testing.T, s *sqlite.Store, j state.Job, st state.JobState) {
 
 // Asking again makes a job of the next generation with the same packets, and
 // leaves the first one as it is.
-func TestAgain(t *testing.T) {
-	s := newStore(t)
+func testAgain(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(2, item(1, "g", "one"), item(2, "g", "two")))
 	first := claim(t, s, t0)
 	if j, ok, err := s.Again(t.Context(), first.ID, t0, key); ok || err != nil || j.ID != first.ID {
@@ -65,8 +59,8 @@ func TestAgain(t *testing.T) {
 
 // A packet that was answered stays answered while it is reviewed once more, and
 // its new job is not one for further packets.
-func TestAgainLeavesTheRestAlone(t *testing.T) {
-	s := newStore(t)
+func testAgainLeavesTheRestAlone(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(1, item(1, "g", "one")))
 	end(t, s, claim(t, s, t0), state.Done)
 	if _, ok, err := s.Again(t.Context(), 1, t0, key); !ok || err != nil {
@@ -87,8 +81,8 @@ func TestAgainLeavesTheRestAlone(t *testing.T) {
 }
 
 // Only a job that is nobody's can be changed.
-func TestChange(t *testing.T) {
-	s := newStore(t)
+func testChange(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(1, item(1, "g", "one")))
 	later := func(j state.Job) state.Job {
 		j.State, j.Due = state.Waiting, t0.Add(time.Hour)
@@ -110,8 +104,8 @@ func TestChange(t *testing.T) {
 	}
 }
 
-func TestSummaries(t *testing.T) {
-	s := newStore(t)
+func testSummaries(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(3, item(1, "a", "one"), item(2, "b", "two"), item(3, "a", "three")))
 	end(t, s, claim(t, s, t0), state.Done)
 	all, err := s.Summaries(t.Context(), state.Filter{})
@@ -149,60 +143,16 @@ func TestSummaries(t *testing.T) {
 	}
 }
 
-func TestOpenReadOnly(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.db")
-	if _, err := sqlite.OpenReadOnly(t.Context(), path); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("OpenReadOnly of nothing: got %v, want fs.ErrNotExist", err)
-	}
-	look := func(when string) {
-		t.Helper()
-		s, err := sqlite.OpenReadOnly(t.Context(), path)
-		if err != nil {
-			t.Fatalf("OpenReadOnly %s: %v", when, err)
-		}
-		defer s.Close()
-		jobs, err := s.Summaries(t.Context(), state.Filter{})
-		if err != nil || len(jobs) != 1 {
-			t.Errorf("Summaries %s: got %v, %v; want one job", when, jobs, err)
-		}
-		if err := s.SetNote(t.Context(), "a", "b"); err == nil {
-			t.Errorf("SetNote %s: got no error, want the file to be read only", when)
-		}
-		if _, ok, err := s.Job(t.Context(), 1); !ok || err != nil {
-			t.Errorf("Job %s: got %v, %v", when, ok, err)
-		}
-	}
-	s, err := sqlite.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	enqueue(t, s, batch(1, item(1, "g", "one")))
-	look("while it is in use")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	look("when nobody uses it")
-	if err := os.WriteFile(path+".not", []byte("no database, but long enough to look at; "+strings.Repeat("x", 200)), 0o600); err == nil {
-		if _, err := sqlite.OpenReadOnly(t.Context(), path+".not"); err == nil {
-			t.Error("OpenReadOnly of another file: got no error")
-		}
-	}
-}
-
 // The jobs of a paused watch wait; those of others do not.
-func TestPause(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.db")
-	s := open(t, path)
+func testPause(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(1, item(1, "g", "one")))
 	for range 2 {
 		if err := s.Pause(t.Context(), "w", t0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = open(t, path)
+	s = t.again()
 	paused, err := s.Paused(t.Context())
 	if diff := cmp.Diff(map[string]time.Time{"w": t0}, paused); err != nil || diff != "" {
 		t.Errorf("Paused: %v (-want +got):\n%s", err, diff)

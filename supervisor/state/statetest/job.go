@@ -1,38 +1,18 @@
-package sqlite_test
+package statetest
 
 import (
-	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"autoreview/relay"
 	"autoreview/supervisor/state"
-	"autoreview/supervisor/state/sqlite"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-func open(t *testing.T, path string) *sqlite.Store {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
-
-func newStore(t *testing.T) *sqlite.Store {
-	return open(t, filepath.Join(t.TempDir(), "sub", "state.db"))
-}
 
 func item(id int64, group, text string) state.Item {
 	return state.Item{Packet: state.Packet{ID: id, TS: 1.5, Sender: "claude", Text: text}, Group: group, Key: fmt.Sprintf("job/w/%d", id)}
@@ -42,7 +22,7 @@ func batch(cursor int64, items ...state.Item) state.Batch {
 	return state.Batch{Watch: "w", Channel: "c", LogID: "log", Workdir: "/repo", Cursor: cursor, Items: items, Due: t0}
 }
 
-func enqueue(t *testing.T, s *sqlite.Store, b state.Batch) int {
+func enqueue(t *fixture, s state.Store, b state.Batch) int {
 	t.Helper()
 	n, err := s.Enqueue(t.Context(), b, t0)
 	if err != nil {
@@ -51,7 +31,7 @@ func enqueue(t *testing.T, s *sqlite.Store, b state.Batch) int {
 	return n
 }
 
-func claim(t *testing.T, s *sqlite.Store, now time.Time) state.Job {
+func claim(t *fixture, s state.Store, now time.Time) state.Job {
 	t.Helper()
 	j, ok, err := s.Claim(t.Context(), []string{"w"}, now)
 	if err != nil || !ok {
@@ -60,21 +40,21 @@ func claim(t *testing.T, s *sqlite.Store, now time.Time) state.Job {
 	return j
 }
 
-func noClaim(t *testing.T, s *sqlite.Store, now time.Time) {
+func noClaim(t *fixture, s state.Store, now time.Time) {
 	t.Helper()
 	if j, ok, err := s.Claim(t.Context(), []string{"w"}, now); err != nil || ok {
 		t.Fatalf("Claim: got job %d, %v, %v; want none", j.ID, ok, err)
 	}
 }
 
-func save(t *testing.T, s *sqlite.Store, j state.Job) {
+func save(t *fixture, s state.Store, j state.Job) {
 	t.Helper()
 	if err := s.Save(t.Context(), j, t0); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func cursor(t *testing.T, s *sqlite.Store) int64 {
+func cursor(t *fixture, s state.Store) int64 {
 	t.Helper()
 	id, ok, err := s.Cursor(t.Context(), "w", "c", "log")
 	if err != nil || !ok {
@@ -83,8 +63,8 @@ func cursor(t *testing.T, s *sqlite.Store) int64 {
 	return id
 }
 
-func TestEnqueueMovesTheCursorWithTheJobs(t *testing.T) {
-	s := newStore(t)
+func testEnqueueMovesTheCursorWithTheJobs(t *fixture) {
+	s := t.store
 	if _, ok, err := s.Cursor(t.Context(), "w", "c", "log"); ok || err != nil {
 		t.Fatalf("Cursor of a new state: got %v, %v; want none", ok, err)
 	}
@@ -104,8 +84,8 @@ func TestEnqueueMovesTheCursorWithTheJobs(t *testing.T) {
 }
 
 // Whatever the cursor says, a packet gets one job only.
-func TestAPacketIsEnqueuedOnce(t *testing.T) {
-	s := newStore(t)
+func testAPacketIsEnqueuedOnce(t *fixture) {
+	s := t.store
 	b := batch(5, item(5, "g", "a"))
 	enqueue(t, s, b)
 	j := claim(t, s, t0)
@@ -118,8 +98,8 @@ func TestAPacketIsEnqueuedOnce(t *testing.T) {
 	noClaim(t, s, t0)
 }
 
-func TestFailedEnqueueChangesNothing(t *testing.T) {
-	s := newStore(t)
+func testFailedEnqueueChangesNothing(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(5, item(5, "g", "a")))
 	bad := batch(9, item(8, "g2", "b"), item(9, "g3", "c"))
 	bad.Items[1].Key = "job/w/5" // taken
@@ -134,8 +114,8 @@ func TestFailedEnqueueChangesNothing(t *testing.T) {
 	}
 }
 
-func TestGroupsAndSizesSeparateJobs(t *testing.T) {
-	s := newStore(t)
+func testGroupsAndSizesSeparateJobs(t *fixture) {
+	s := t.store
 	b := batch(9, item(1, "g", strings.Repeat("x", 60)), item(2, "h", "y"), item(3, "g", strings.Repeat("x", 30)),
 		item(4, "g", strings.Repeat("x", 20)), item(5, "g", strings.Repeat("x", 500)))
 	b.MaxBytes = 100
@@ -155,8 +135,8 @@ func TestGroupsAndSizesSeparateJobs(t *testing.T) {
 
 // What arrives while a job runs, or after it ran, becomes the next job: never a
 // part of an answer that is on its way.
-func TestStartedJobsAreClosed(t *testing.T) {
-	s := newStore(t)
+func testStartedJobsAreClosed(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(1, item(1, "g", "a")))
 	first := claim(t, s, t0)
 	enqueue(t, s, batch(2, item(2, "g", "b")))
@@ -178,8 +158,8 @@ func TestStartedJobsAreClosed(t *testing.T) {
 	}
 }
 
-func TestClaimWaitsUntilDue(t *testing.T) {
-	s := newStore(t)
+func testClaimWaitsUntilDue(t *fixture) {
+	s := t.store
 	b := batch(1, item(1, "g", "a"))
 	b.Due = t0.Add(time.Minute)
 	enqueue(t, s, b)
@@ -197,9 +177,8 @@ func TestClaimWaitsUntilDue(t *testing.T) {
 	}
 }
 
-func TestEverythingIsThereAfterReopening(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.db")
-	s := open(t, path)
+func testEverythingIsThereAfterReopening(t *fixture) {
+	s := t.store
 	it := item(4, "g", "text\x00 with everything ä")
 	it.Packet.Meta = json.RawMessage(`{"session":"x"}`)
 	enqueue(t, s, batch(6, it))
@@ -207,10 +186,7 @@ func TestEverythingIsThereAfterReopening(t *testing.T) {
 	j.State, j.Outcome, j.Thread, j.Class, j.Reason = state.Answered, state.Done, "th", "crashed", "why"
 	j.Answer = &relay.Draft{Target: "c", Sender: "codex", Text: "review", Kind: relay.KindReview, ReplyTo: 4, Key: j.Key, Meta: json.RawMessage(`{"packets":[4]}`)}
 	save(t, s, j)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = open(t, path)
+	s = t.again()
 	jobs, err := s.Jobs(t.Context(), state.Answered)
 	if err != nil || len(jobs) != 1 {
 		t.Fatalf("Jobs: got %d, %v; want 1", len(jobs), err)
@@ -225,8 +201,8 @@ func TestEverythingIsThereAfterReopening(t *testing.T) {
 
 // An answered job without its answer would be a lost review: the file itself
 // refuses it.
-func TestAnsweredNeedsAnAnswer(t *testing.T) {
-	s := newStore(t)
+func testAnsweredNeedsAnAnswer(t *fixture) {
+	s := t.store
 	enqueue(t, s, batch(1, item(1, "g", "a")))
 	j := claim(t, s, t0)
 	j.State = state.Answered
@@ -235,8 +211,8 @@ func TestAnsweredNeedsAnAnswer(t *testing.T) {
 	}
 }
 
-func TestAnsweredThrough(t *testing.T) {
-	s := newStore(t)
+func testAnsweredThrough(t *fixture) {
+	s := t.store
 	check := func(want int64) {
 		t.Helper()
 		got, err := s.AnsweredThrough(t.Context(), "w", "c", "log")
@@ -258,8 +234,8 @@ func TestAnsweredThrough(t *testing.T) {
 	check(9)
 }
 
-func TestThreadsAndTheirUsage(t *testing.T) {
-	s := newStore(t)
+func testThreadsAndTheirUsage(t *fixture) {
+	s := t.store
 	if _, ok, err := s.Thread(t.Context(), "w", "continue:"); ok || err != nil {
 		t.Fatalf("Thread of a new state: got %v, %v; want none", ok, err)
 	}
@@ -300,42 +276,5 @@ func TestThreadsAndTheirUsage(t *testing.T) {
 	}
 	if open, err := s.OpenRuns(t.Context()); err != nil || len(open) != 0 {
 		t.Errorf("OpenRuns: got %d, %v; want none", len(open), err)
-	}
-}
-
-func TestFilesArePrivate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sub", "state.db")
-	s := open(t, path)
-	enqueue(t, s, batch(1))
-	for _, name := range []string{path, path + "-wal", path + "-shm"} {
-		st, err := os.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := st.Mode().Perm(); got != 0o600 {
-			t.Errorf("%s has mode %o, want 600", name, got)
-		}
-	}
-	if st, _ := os.Stat(filepath.Dir(path)); st.Mode().Perm() != 0o700 {
-		t.Errorf("the folder has mode %o, want 700", st.Mode().Perm())
-	}
-}
-
-func TestNewerSchemaIsRefused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.db")
-	if err := open(t, path).Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "PRAGMA user_version = 99"); err != nil {
-		t.Fatal(err)
-	}
-	_, err = sqlite.Open(context.Background(), path)
-	if err == nil || !strings.Contains(err.Error(), "newer autoreview (schema 99") {
-		t.Errorf("Open: got %v, want a word about the newer schema", err)
 	}
 }
