@@ -22,6 +22,12 @@ func TestCareProblems(t *testing.T) {
 		{"twice", watch + strings.Repeat("[[schedule]]\nname = \"n\"\ncron = \"@daily\"\n", 2), `autoreview.toml:7:1: schedule.name: "n" is the name of two`},
 		{"unknown schedule key", watch + "[[schedule]]\nname = \"n\"\ncron = \"@daily\"\nchanel = \"c\"", `schedule.chanel: unknown key`},
 		{"catch_up", watch + "[[schedule]]\nname = \"n\"\ncron = \"@daily\"\ncatch_up = \"none\"", `did you mean "skip"`},
+		{"unknown task", watch + "[[schedule]]\nname = \"n\"\ncron = \"@daily\"\ntask = \"prune\"", `autoreview.toml:6:1: schedule.task: want one of "review", "digest", "retention", got "prune"; did you mean "retention"`},
+		{"task as a template", watch + "[[schedule]]\nname = \"n\"\ncron = \"@daily\"\ntemplate = \"digest\"", `the built-in digest is task = "digest"`},
+		{"retention in a watch", watch + "[[schedule]]\nname = \"n\"\ncron = \"@daily\"\ntask = \"retention\"\nwatch = \"c\"", `autoreview.toml:7:1: schedule.watch: a retention run launches no Codex`},
+		{"retention by a template", watch + "[[schedule]]\nname = \"n\"\ncron = \"@daily\"\ntask = \"retention\"\ntemplate = \"x.md\"", `schedule.template: a retention run launches no Codex`},
+		{"retention of nothing", watch + "[[schedule]]\nname = \"n\"\ncron = \"@daily\"\ntask = \"retention\"\nkeep_days = 0", `schedule.keep_days: want 1 or more, got 0`},
+		{"a digest that keeps", watch + "[[schedule]]\nname = \"n\"\ncron = \"@daily\"\ntask = \"digest\"\nkeep_days = 3", `schedule.keep_days: is for task = "retention"`},
 		{"no brackets", watch + "[schedule]\nname = \"n\"", `schedule: want [[schedule]] in double brackets`},
 		{"limit of nothing", watch + "limits = { runs_per_day = 0 }", `watch.limits.runs_per_day: want 1 or more, got 0`},
 		{"unknown limit", watch + "limits = { runs_per_week = 3 }", `watch.limits.runs_per_week: unknown key`},
@@ -54,7 +60,22 @@ func TestIsolateOutsideOfARepositoryWarns(t *testing.T) {
 // With one watch a schedule need not name it.
 func TestScheduleDefaults(t *testing.T) {
 	cfg, _ := load(t, write(t, "[[watch]]\nchannel = \"c\"\n[[schedule]]\nname = \"n\"\ncron = \"@daily\"\n"), environ(t))
-	want := []config.Schedule{{Name: "n", Cron: "@daily", Timezone: "Local", Watch: "c", CatchUp: true}}
+	want := []config.Schedule{{Name: "n", Task: config.TaskReview, Cron: "@daily", Timezone: "Local", Watch: "c", CatchUp: true}}
+	if diff := cmp.Diff(want, cfg.Schedules); diff != "" {
+		t.Errorf("schedules (-want +got):\n%s", diff)
+	}
+}
+
+// With two watches a retention run names none of them, and a digest does.
+func TestScheduleTasks(t *testing.T) {
+	const text = "[[watch]]\nchannel = \"c\"\n[[watch]]\nchannel = \"d\"\n" +
+		"[[schedule]]\nname = \"morning\"\ncron = \"0 8 * * *\"\nwatch = \"d\"\ntask = \"digest\"\n" +
+		"[[schedule]]\nname = \"clean\"\ncron = \"@weekly\"\ntask = \"retention\"\nkeep_days = 7\n"
+	cfg, _ := load(t, write(t, text), environ(t))
+	want := []config.Schedule{
+		{Name: "morning", Task: config.TaskDigest, Cron: "0 8 * * *", Timezone: "Local", Watch: "d", CatchUp: true},
+		{Name: "clean", Task: config.TaskRetention, Cron: "@weekly", Timezone: "Local", CatchUp: true, KeepDays: 7},
+	}
 	if diff := cmp.Diff(want, cfg.Schedules); diff != "" {
 		t.Errorf("schedules (-want +got):\n%s", diff)
 	}

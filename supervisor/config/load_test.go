@@ -123,6 +123,7 @@ network = { attempts = 20, first = "1s", limit = "1h" }
 
 [[schedule]]
 name = "nightly"
+task = "digest"
 cron = "30 2 * * 1-5"
 timezone = "Europe/Berlin"
 watch = "n"
@@ -173,7 +174,7 @@ func TestEveryKey(t *testing.T) {
 		}},
 		Limits: config.Limits{RunsPerDay: 50, TokensPerRound: 1_000_000},
 		Schedules: []config.Schedule{{
-			Name: "nightly", Cron: "30 2 * * 1-5", Timezone: "Europe/Berlin", Watch: "n", Template: filepath.Join(dir, "prompt.tmpl"),
+			Name: "nightly", Task: config.TaskDigest, Cron: "30 2 * * 1-5", Timezone: "Europe/Berlin", Watch: "n", Template: filepath.Join(dir, "prompt.tmpl"),
 		}},
 	}
 	if diff := cmp.Diff(want, cfg); diff != "" {

@@ -59,6 +59,16 @@ cron = "0 3 * * *"
 timezone = "UTC"
 watch = "a"
 catch_up = "skip"
+[[schedule]]
+name = "m"
+task = "digest"
+cron = "0 8 * * *"
+watch = "a"
+[[schedule]]
+name = "r"
+task = "retention"
+cron = "@weekly"
+keep_days = 30
 `
 
 func TestPrintRoundTrip(t *testing.T) {
