@@ -3,6 +3,7 @@ package supervisor
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -58,6 +59,12 @@ func (d *dispatcher) run(ctx, work context.Context) {
 		var timer <-chan time.Time
 		if !next.IsZero() {
 			timer = time.After(max(next.Sub(d.s.now()), time.Millisecond))
+		}
+		select {
+		case id := <-d.ended: // it makes room for what the others ask for
+			delete(d.running, id)
+			continue
+		default:
 		}
 		select {
 		case <-ctx.Done():
@@ -117,7 +124,8 @@ func (d *dispatcher) ready(ctx context.Context, p *plan) (ready []string, next t
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	for name, at := range due {
+	for _, name := range slices.Sorted(maps.Keys(due)) {
+		at := due[name]
 		w, ok := p.watches[name]
 		if !ok || d.busy(p, w, g.held(name)) {
 			continue

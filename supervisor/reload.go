@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -161,10 +162,11 @@ func (r *readers) follow(ctx context.Context, p *plan) {
 			delete(r.running, name)
 		}
 	}
-	for name, w := range p.watches {
+	for _, name := range slices.Sorted(maps.Keys(p.watches)) {
 		if _, ok := r.running[name]; ok {
 			continue
 		}
+		w := p.watches[name]
 		ctx, cancel := context.WithCancel(ctx)
 		x := reader{watch: w, cancel: cancel, done: make(chan struct{})}
 		r.running[name] = x

@@ -22,6 +22,10 @@ const gitTimeout = 5 * time.Second
 // as long as everything else between a packet and the start of Codex.
 func readRepo(ctx context.Context, dir string) <-chan repoFacts {
 	facts := make(chan repoFacts, 1)
+	if gitRoot(dir) == "" {
+		facts <- repoFacts{}
+		return facts
+	}
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, gitTimeout)
 		defer cancel()
