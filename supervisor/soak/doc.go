@@ -7,7 +7,8 @@
 // load. These variables change it:
 //
 //	SOAK_RUNS  how many reviews, streams, waits and calls the leak tests make;
-//	           200 by default, 50 with -short, 1000 with `make soak`
+//	           200 reviews and 1000 of the others by default, 50 with -short, 1000
+//	           of all with `make soak`
 //	SOAK_TIME  for how long the programs are under load; 10m with `make soak`,
 //	           and without it they are not started
 //	SOAK_RATE  packets a second; 5 by default

@@ -40,7 +40,7 @@ const (
 // Reviews of every kind, with all that a Codex can do wrong, leave nothing in
 // the supervisor or in the relay.
 func TestReviewsLeaveNothing(t *testing.T) {
-	n := times(t)
+	n := times(t, 200)
 	s := newSite(t)
 	s.review(warmUp)
 	s.relay.fillPool()
@@ -197,7 +197,7 @@ func (s *site) prepare() {
 		text += watch(w.channel, s.path(w.channel), w.extra)
 	}
 	s.write("autoreview.toml", text)
-	s.write("fake/do", plans(4*times(s.t)))
+	s.write("fake/do", plans(4*times(s.t, 200)))
 	build(s.t, s.path("bin"), "codex")
 	s.t.Setenv("HOME", s.path("home"))
 	s.t.Setenv("CODEX_HOME", s.path("codex"))

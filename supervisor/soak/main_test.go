@@ -17,8 +17,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction(relaytest.LeakedFunction))
 }
 
-// times is how often a leak test does what might leak.
-func times(t *testing.T) int {
+// times is how often a leak test does what might leak: so often as usual, unless
+// it is told otherwise.
+func times(t *testing.T, usual int) int {
 	t.Helper()
 	if v := os.Getenv("SOAK_RUNS"); v != "" {
 		n, err := strconv.Atoi(v)
@@ -28,7 +29,7 @@ func times(t *testing.T) int {
 		return n
 	}
 	if testing.Short() {
-		return 50
+		return min(usual, 50)
 	}
-	return 200
+	return usual
 }
