@@ -211,5 +211,8 @@ func (s *Supervisor) postAsked(ctx context.Context) {
 func cancelDraft(w config.Watch, j state.Job) relay.Draft {
 	d := noticeDraft(w, j, codexrun.Class(classCancelled), reasonCancelled)
 	d.Text = fmt.Sprintf("**Review of %s: none.** It was cancelled by hand.\n\nNothing was reviewed, so this is neither an approval nor a finding. To have it reviewed, post the packet again, or run: autoreview retry %d", about(j), j.ID)
+	if j.Schedule != "" {
+		d.Text = fmt.Sprintf("**Nothing from the schedule %q.** It was cancelled by hand.\n\nIt goes on with its next time; to have this one made, run: autoreview retry %d", j.Schedule, j.ID)
+	}
 	return d
 }

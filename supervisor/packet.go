@@ -128,8 +128,8 @@ func answeredIDs(m relay.Message, log string) []int64 {
 		return nil
 	case len(meta.Packets) > 0:
 		return meta.Packets
-	case meta.Schedule != "":
-		return nil // it answers no packet
+	case meta.Schedule != "", verdict.AnswersNone(m.Text):
+		return nil // the original server keeps nothing but the text
 	case m.ReplyTo > 0:
 		return []int64{m.ReplyTo}
 	}

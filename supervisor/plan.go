@@ -37,7 +37,7 @@ func newPlan(cfg config.Config) (*plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("schedule %q: %w", sched.Name, err)
 		}
-		if _, ok := p.watches[sched.Watch]; !ok {
+		if _, ok := p.watches[sched.Watch]; !ok && sched.Task != config.TaskRetention {
 			return nil, fmt.Errorf("schedule %q: there is no watch %q", sched.Name, sched.Watch)
 		}
 		p.calendars[sched.Name] = c
@@ -52,8 +52,9 @@ func realPath(path string) string {
 	return path
 }
 
-// watchFor is the watch that a job runs by and is answered by. What a schedule asks for has a
-// template of its own, and nobody to fetch it by MCP.
+// watchFor is the watch that a job runs by and is answered by. What a schedule
+// asks for has a template of its own, and nobody to fetch it by MCP; a digest has
+// no business in the thread of the reviews.
 func (p *plan) watchFor(j state.Job) config.Watch {
 	w := p.watches[j.Watch]
 	if j.Schedule == "" {
@@ -61,12 +62,23 @@ func (p *plan) watchFor(j state.Job) config.Watch {
 		return w
 	}
 	w.Deliver, w.Template = config.DeliverSupervisor, ""
-	for _, sched := range p.cfg.Schedules {
-		if sched.Name == j.Schedule {
-			w.Template = sched.Template
-		}
+	sched := p.schedule(j)
+	w.Template = sched.Template
+	if sched.Task == config.TaskDigest {
+		w.Session = config.Session{Mode: config.SessionFresh}
 	}
 	return w
+}
+
+// schedule is what asked for a job: the zero Schedule, a review, when packets did
+// or the configuration does not have it any more.
+func (p *plan) schedule(j state.Job) config.Schedule {
+	for _, sched := range p.cfg.Schedules {
+		if j.Schedule != "" && sched.Name == j.Schedule {
+			return sched
+		}
+	}
+	return config.Schedule{}
 }
 
 // locks are what a run of the watch needs for itself: its folder, unless it gets

@@ -2,13 +2,17 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"autoreview/codexrun"
 	"autoreview/relay"
+	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
+	"autoreview/supervisor/verdict"
 	"autoreview/templates"
 )
 
@@ -19,7 +23,10 @@ const (
 	quotedSpan = 24 * time.Hour
 )
 
-// scheduledPrompt renders the prompt of a review that a schedule asks for.
+// task is what the job is to come to.
+func (l *launch) task() config.Task { return l.plan.schedule(*l.job).Task }
+
+// scheduledPrompt renders the prompt of what a schedule asks for.
 func (l *launch) scheduledPrompt(ctx context.Context, spec codexrun.Spec) (string, error) {
 	j := l.job
 	data := templates.Scheduled{
@@ -44,7 +51,47 @@ func (l *launch) scheduledPrompt(ctx context.Context, spec codexrun.Spec) (strin
 		})
 	}
 	data.Boundary = templates.NewBoundary(texts...)
-	return templates.Render(templates.NameSchedule, l.w.Template, data)
+	name := templates.NameSchedule
+	if l.task() == config.TaskDigest {
+		name = templates.NameDigest
+	}
+	return templates.Render(name, l.w.Template, data)
+}
+
+// afterDigest is the outcome of a completed run for a digest.
+func (s *Supervisor) afterDigest(ctx context.Context, l launch, res codexrun.Result) outcome {
+	if strings.TrimSpace(res.Final) == "" {
+		return s.stopped(ctx, failure{class: codexrun.Crashed, text: "Codex ended without a digest"})
+	}
+	d := digestDraft(l.w, *l.job, reviewed{final: res.Final, run: l.meta(), took: s.now().Sub(l.began)})
+	return outcome{draft: &d}
+}
+
+// digestMeta is the meta of a digest. It has no verdict, and Packets is empty as
+// with everything that a schedule asks for.
+type digestMeta struct {
+	Task     config.Task `json:"task"`
+	Schedule string      `json:"schedule"`
+	Packets  []int64     `json:"packets"`
+	Watch    string      `json:"watch"`
+	Hop      int         `json:"hop"`
+	Run      runMeta     `json:"run"`
+}
+
+// digestDraft is the message with a digest. It is a note, which neither asks for
+// a review nor is one, and answers no packet.
+func digestDraft(w config.Watch, j state.Job, r reviewed) relay.Draft {
+	meta, err := json.Marshal(digestMeta{
+		Task: config.TaskDigest, Schedule: j.Schedule, Packets: []int64{}, Watch: w.Name, Hop: nextHop(nil), Run: r.run,
+	})
+	if err != nil {
+		meta = nil // strings and numbers always marshal
+	}
+	facts := verdict.Facts{Schedule: j.Schedule, Duration: r.took, Tokens: r.run.Tokens, Commit: short(r.run.Commit), Codex: r.run.Codex}
+	return relay.Draft{
+		Target: j.Channel, Sender: w.ReplyAs, Text: verdict.RenderDigest(r.final, facts), Kind: relay.KindNote,
+		Key: j.Key, Meta: meta, Source: source,
+	}
 }
 
 // messagesSince returns the newest messages of the channel after a time, oldest

@@ -91,7 +91,8 @@ func (r Review) check() error {
 	return checkBoundary(r.Boundary, texts...)
 }
 
-// Scheduled is the data of the prompt of a review that no packet asks for.
+// Scheduled is the data of the prompt of a review, or of a digest, that no packet
+// asks for.
 type Scheduled struct {
 	// Schedule is its name, Due when it was due, Previous when it was before, ""
 	// when this is the first time.
@@ -147,14 +148,6 @@ func (r Reask) check() error {
 	return checkBoundary(r.Boundary, r.Answer)
 }
 
-// Summary is the data of the prompt that ends a thread which has grown too
-// long.
-type Summary struct {
-	Channel string
-	// Rounds is how many reviews the thread has made.
-	Rounds int
-}
-
 // NewBoundary returns a line that cannot be guessed and is in none of texts.
 func NewBoundary(texts ...string) string {
 	for {
@@ -186,14 +179,12 @@ func sample(name string) any {
 	switch name {
 	case NameReask:
 		return Reask{Problems: []string{"verdict: is missing"}, Answer: "{}", Review: &r, Boundary: NewBoundary()}
-	case NameSchedule:
+	case NameSchedule, NameDigest:
 		return Scheduled{
 			Schedule: "nightly", Due: "2026-01-02 02:30:00 UTC", Previous: "2026-01-01 02:30:00 UTC", Channel: r.Channel, ReplyAs: r.ReplyAs,
 			Messages: []Message{{ID: 41, TS: "2026-01-01 15:04:05 UTC", Sender: "claude", Text: "Summary: an example"}},
 			Boundary: NewBoundary(), Repo: r.Repo, Branch: r.Branch, Commit: r.Commit,
 		}
-	case NameSummary:
-		return Summary{Channel: r.Channel, Rounds: 1}
 	}
 	return r
 }

@@ -4,7 +4,7 @@
 // The templates are text/template with missingkey=error and no functions beyond
 // the built-in ones; what a template can use is the exported fields and methods
 // of its data: Review for NameReview, NameReviewMCP and NamePackets, Reask for
-// NameReask, Summary for NameSummary, Scheduled for NameSchedule.
+// NameReask, Scheduled for NameSchedule and NameDigest.
 package templates
 
 import (
@@ -26,10 +26,10 @@ const (
 	// NamePackets is the packets between their boundary lines: what a packet
 	// file holds, and a part of the other prompts.
 	NamePackets = "packets.md.tmpl"
-	// NameSummary asks a thread for a summary to begin a fresh one with.
-	NameSummary = "summary.md.tmpl"
 	// NameSchedule asks for a review that no packet asks for.
 	NameSchedule = "schedule.md.tmpl"
+	// NameDigest asks for a digest of what happened.
+	NameDigest = "digest.md.tmpl"
 )
 
 //go:embed *.md.tmpl

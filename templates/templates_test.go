@@ -74,7 +74,8 @@ func TestPrompts(t *testing.T) {
 		"packets":         {templates.NamePackets, second},
 		"reask":           {templates.NameReask, templates.Reask{Problems: []string{"verdict: is missing; want a string", "tests: is missing"}}},
 		"reask_fresh":     {templates.NameReask, templates.Reask{Problems: []string{"not JSON"}, Answer: "Looks good.", Review: &r, Boundary: boundary}},
-		"summary":         {templates.NameSummary, templates.Summary{Channel: "proj-x", Rounds: 3}},
+		"digest_first":    {templates.NameDigest, scheduled},
+		"digest":          {templates.NameDigest, again},
 	}
 	for golden, test := range tests {
 		t.Run(golden, func(t *testing.T) {
@@ -188,7 +189,7 @@ func TestOverride(t *testing.T) {
 // Every built-in template works with the data of its name.
 func TestBuiltIn(t *testing.T) {
 	for _, name := range []string{
-		templates.NameReview, templates.NameReviewMCP, templates.NameReask, templates.NamePackets, templates.NameSummary, templates.NameSchedule,
+		templates.NameReview, templates.NameReviewMCP, templates.NameReask, templates.NamePackets, templates.NameSchedule, templates.NameDigest,
 	} {
 		if err := templates.Check(name, ""); err != nil {
 			t.Errorf("Check(%s): %v", name, err)

@@ -73,6 +73,12 @@ func RenderUnstructured(raw string, f Facts) string {
 	return b.String()
 }
 
+// RenderDigest returns a text that judges nothing: what a schedule had summed up.
+// Its first line is ours, so that the text cannot pass for a review.
+func RenderDigest(text string, f Facts) string {
+	return fmt.Sprintf("**%s \"%s\"**\n\n%s\n", digest, f.Schedule, contain(strings.TrimSpace(clean(text)))) + footer(f)
+}
+
 // Packets reads the ids back from the first line of a rendered review; nil when
 // text is not one.
 func Packets(text string) []int64 {
@@ -93,9 +99,18 @@ func Packets(text string) []int64 {
 	return ids
 }
 
+// The beginnings of what answers no packet.
+const scheduledReview, digest = "Scheduled review", "Digest"
+
+// AnswersNone reports whether a text is rendered for a schedule, and so the answer
+// to no packet.
+func AnswersNone(text string) bool {
+	return strings.HasPrefix(text, "**"+scheduledReview+` "`) || strings.HasPrefix(text, "**"+digest+` "`)
+}
+
 func firstLine(f Facts) string {
 	if f.Schedule != "" {
-		return fmt.Sprintf("Scheduled review \"%s\"", f.Schedule)
+		return fmt.Sprintf("%s \"%s\"", scheduledReview, f.Schedule)
 	}
 	ids := make([]string, len(f.Packets))
 	for i, id := range f.Packets {
