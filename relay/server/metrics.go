@@ -62,6 +62,7 @@ func (m *meter) waits(log *relay.Log) {
 func (s *Server) posted(m relay.Message, source string) {
 	s.meter.posts.WithLabelValues(cmp.Or(string(m.Kind), "none")).Inc()
 	s.journal.posted(m, source)
+	s.grow()
 }
 
 func (m *meter) took(op string, began time.Time, err error) {

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"autoreview/relay"
@@ -50,6 +51,10 @@ type Server struct {
 	meter    *meter
 	listener net.Listener
 	http     *http.Server
+	// stored counts messages for the retention; grown tells it that there are many
+	// new ones and holds at most one token.
+	stored atomic.Int64
+	grown  chan struct{}
 	// stop ends streams and waits, and the retention.
 	stop    context.CancelFunc
 	stopped context.Context
@@ -68,7 +73,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	s := &Server{config: o.Config, logger: o.Logger}
+	s := &Server{config: o.Config, logger: o.Logger, grown: make(chan struct{}, 1)}
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(err, s.release())

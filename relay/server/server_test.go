@@ -390,6 +390,26 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// The bound on the number of messages holds between the hourly looks as well,
+// whatever is posted.
+func TestRetentionWhileTheLogGrows(t *testing.T) {
+	r := relaytest.Start(t, func(c *config.Config) { c.RetentionMessages = 20 })
+	const posts = 300
+	for range posts {
+		r.Post("proj-x", "claude", "x")
+	}
+	for {
+		p, err := r.Client().Read(t.Context(), relay.Query{Targets: []string{"proj-x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Messages) == 20 && p.OldestID == posts-20+1 && p.Head == posts {
+			return // the test's deadline is what fails otherwise
+		}
+		runtime.Gosched()
+	}
+}
+
 func readLines(t *testing.T, path string) []map[string]any {
 	t.Helper()
 	b, err := os.ReadFile(path)
