@@ -148,7 +148,15 @@ type History interface {
 	Summaries(ctx context.Context, f Filter) ([]Summary, error)
 	// Counts counts all jobs, in the order of watch, state and class.
 	Counts(ctx context.Context) ([]Count, error)
+	// Forget removes jobs that ended before a time, with their packets and runs, the
+	// oldest first and at most so many. Of each watch and each schedule it leaves the
+	// newest that is done and the newest that failed, for what comes after looks back
+	// to them. Ids are not given again.
+	Forget(ctx context.Context, before time.Time, most int) (Forgotten, error)
 }
+
+// Forgotten is how much Forget removed.
+type Forgotten struct{ Jobs, Packets, Runs int }
 
 // Spend is what one run cost.
 type Spend struct {
@@ -173,9 +181,10 @@ type Summary struct {
 type Filter struct {
 	// Job is the id of the only one that is wanted; 0 is none.
 	Job int64
-	// States and Watch leave out everything else, when set.
-	States []JobState
-	Watch  string
+	// States, Watch and Schedule leave out everything else, when set.
+	States   []JobState
+	Watch    string
+	Schedule string
 	// Limit is how many to return at most, the newest; 0 is all.
 	Limit int
 }

@@ -4,6 +4,7 @@
 package memory
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -17,8 +18,10 @@ var _ state.Store = (*Store)(nil)
 type Store struct {
 	mu sync.Mutex
 	// guarded by mu
-	jobs      []*job       // the id is one more than the index
+	jobs      []*job       // in the order of their ids
 	runs      []*state.Run // as with jobs
+	lastJob   int64        // the highest id that was given
+	lastRun   int64
 	cursors   map[place]int64
 	threads   map[string]thread    // :: watch → its thread
 	notes     map[string]string    // :: name → value
@@ -63,7 +66,8 @@ func ended(s state.JobState) bool { return s == state.Done || s == state.Failed 
 // add gives a job its id and keeps it with its packets.
 func (s *Store) add(j *job, now time.Time) {
 	s.jobs = append(s.jobs, j)
-	j.ID, j.Created, j.updated = int64(len(s.jobs)), micro(now), micro(now)
+	s.lastJob++
+	j.ID, j.Created, j.updated = s.lastJob, micro(now), micro(now)
 	for _, p := range j.Packets {
 		s.own(j, p.ID)
 	}
@@ -76,10 +80,11 @@ func (s *Store) own(j *job, packet int64) {
 
 // find returns the job of an id, nil for none.
 func (s *Store) find(id int64) *job {
-	if id < 1 || id > int64(len(s.jobs)) {
+	i, ok := slices.BinarySearchFunc(s.jobs, id, func(j *job, id int64) int { return cmp.Compare(j.ID, id) })
+	if !ok {
 		return nil
 	}
-	return s.jobs[id-1]
+	return s.jobs[i]
 }
 
 // load returns a copy that the caller may change.

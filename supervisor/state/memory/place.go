@@ -171,7 +171,8 @@ func (s *Store) Summaries(_ context.Context, f state.Filter) (out []state.Summar
 		if f.Limit > 0 && len(out) == f.Limit {
 			break
 		}
-		if (f.Job == 0 || f.Job == j.ID) && (f.Watch == "" || f.Watch == j.Watch) && (len(f.States) == 0 || slices.Contains(f.States, j.State)) {
+		if (f.Job == 0 || f.Job == j.ID) && (f.Watch == "" || f.Watch == j.Watch) &&
+			(f.Schedule == "" || f.Schedule == j.Schedule) && (len(f.States) == 0 || slices.Contains(f.States, j.State)) {
 			out = append(out, j.summary())
 		}
 	}

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,20 +18,22 @@ func (s *Store) StartRun(_ context.Context, r state.Run) (int64, error) {
 	if j == nil {
 		return 0, fmt.Errorf("recording a run: there is no job %d", r.Job)
 	}
+	s.lastRun++
 	s.runs = append(s.runs, &state.Run{
-		ID: int64(len(s.runs)) + 1, Job: r.Job, Watch: j.Watch, Attempt: r.Attempt, Codex: r.Codex, Dir: r.Dir, Started: micro(r.Started),
+		ID: s.lastRun, Job: r.Job, Watch: j.Watch, Attempt: r.Attempt, Codex: r.Codex, Dir: r.Dir, Started: micro(r.Started),
 	})
-	return int64(len(s.runs)), nil
+	return s.lastRun, nil
 }
 
 // SaveRun implements state.Store.
 func (s *Store) SaveRun(_ context.Context, r state.Run) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.ID < 1 || r.ID > int64(len(s.runs)) {
+	i, ok := slices.BinarySearchFunc(s.runs, r.ID, func(r *state.Run, id int64) int { return cmp.Compare(r.ID, id) })
+	if !ok {
 		return nil // as an update of no row
 	}
-	kept := s.runs[r.ID-1]
+	kept := s.runs[i]
 	r.Job, r.Watch, r.Attempt, r.Started = kept.Job, kept.Watch, kept.Attempt, kept.Started
 	r.Ended, r.Process = micro(r.Ended), slices.Clone(r.Process)
 	*kept = r
@@ -81,11 +84,11 @@ func (s *Store) Run(_ context.Context, id int64) (state.Run, bool, error) {
 func (s *Store) RecentRuns(_ context.Context, limit int) ([]state.Run, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	after := int64(0)
-	if limit > 0 {
-		after = int64(len(s.runs) - limit)
+	runs := s.selectRuns(func(state.Run) bool { return true })
+	if n := len(runs) - limit; limit > 0 && n > 0 {
+		runs = runs[n:]
 	}
-	return s.selectRuns(func(r state.Run) bool { return r.ID > after }), nil
+	return runs, nil
 }
 
 // Spent implements state.Store.

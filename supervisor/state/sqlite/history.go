@@ -22,6 +22,10 @@ func (s *Store) Summaries(ctx context.Context, f state.Filter) ([]state.Summary,
 		query += ` AND id = ?`
 		args = append(args, f.Job)
 	}
+	if f.Schedule != "" {
+		query += ` AND schedule != '' AND schedule = ?`
+		args = append(args, f.Schedule)
+	}
 	if len(f.States) > 0 {
 		query += ` AND state IN (` + marks(len(f.States)) + `)`
 		for _, st := range f.States {

@@ -42,6 +42,9 @@ func Run(t *testing.T, open Open) {
 		{"spent", testSpent},
 		{"places", testPlaces},
 		{"summaries", testSummaries},
+		{"forget", testForget},
+		{"forget leaves what is open", testForgetLeavesWhatIsOpen},
+		{"forget leaves the last of a schedule", testForgetLeavesTheLastOfASchedule},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fixture{T: t}
