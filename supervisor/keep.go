@@ -65,13 +65,17 @@ func (l *launch) keepEnd(res codexrun.Result) {
 	l.keep()
 	l.s.meter.Ran(l.w.Name, res.Class, res.Took, l.run.Used)
 	l.s.live.touch()
+	if l.s.runsEnded.Add(1)%forgetEvery == 0 {
+		signal(l.s.manyRuns)
+	}
 }
 
-// The folders of runs are looked through at the start and when the oldest is
-// due, but at least daily, for they may also grow too large.
+// The folders of runs are looked through at the start, when the oldest is due,
+// and, as they may also grow too large, daily and after so many runs.
 const (
 	forgetLeast = time.Hour
 	forgetMost  = 24 * time.Hour
+	forgetEvery = 100
 )
 
 // forgetRuns removes the folders of old runs until ctx ends.
@@ -82,7 +86,14 @@ func (s *Supervisor) forgetRuns(ctx context.Context) {
 		if !next.IsZero() {
 			wait = min(max(next.Sub(s.now()), forgetLeast), forgetMost)
 		}
-		if !sleep(ctx, wait) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-s.manyRuns:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
 			return
 		}
 	}

@@ -103,6 +103,10 @@ type Supervisor struct {
 
 	// wake tells the dispatcher to look for due jobs; it holds at most one token.
 	wake chan struct{}
+	// manyRuns tells that the folders of runs may take too much by now; it holds at
+	// most one token.
+	manyRuns  chan struct{}
+	runsEnded atomic.Int64
 	// reload asks for the configuration to be read again, replanned tells the
 	// schedules that it was; each holds at most one token.
 	reload, replanned chan struct{}
@@ -135,8 +139,8 @@ func New(o Options) (*Supervisor, error) {
 		log: o.Logger, now: o.Now, jitter: o.Jitter,
 		lost: o.Unreachable, load: o.Load,
 		runsDir: filepath.Join(o.Config.StateDir, "runs"),
-		wake:    make(chan struct{}, 1),
-		reload:  make(chan struct{}, 1), replanned: make(chan struct{}, 1),
+		wake:    make(chan struct{}, 1), manyRuns: make(chan struct{}, 1),
+		reload: make(chan struct{}, 1), replanned: make(chan struct{}, 1),
 		stopping: make(chan struct{}), hurry: make(chan struct{}),
 	}
 	s.plan.Store(p)
