@@ -7,7 +7,7 @@ FUZZTIME ?= 5s
 PREFIX  ?= $(shell $(GO) env GOPATH)/bin
 GOFILES  = $(shell git ls-files -co --exclude-standard '*.go')
 
-.PHONY: help build install demo test race lint fuzz check bench cross compat tools clean
+.PHONY: help build install demo test race lint fuzz soak check bench cross compat tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ fuzz: ## run each fuzz target for FUZZTIME (default 5s)
 
 chaos: ## kill everything at random moments: CHAOS_FAULTS=300, CHAOS_SEED, CHAOS_TIME=10m
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-300} $(GO) test -count 1 -timeout 0 -v -run '^TestNothingIsLostOrDoubled$$' ./supervisor/chaos
+
+soak: ## 1000 runs, streams, waits and calls, then both programs under load: SOAK_TIME=10m
+	@SOAK_RUNS=$${SOAK_RUNS:-1000} SOAK_TIME=$${SOAK_TIME:-10m} $(GO) test -count 1 -timeout 0 -v ./supervisor/soak
 
 check: lint test fuzz cross ## everything that must be green before a commit lands
 
