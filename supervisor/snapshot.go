@@ -67,11 +67,15 @@ func treeOf(ctx context.Context, dir, tmp string) (string, error) {
 	if !filepath.IsAbs(index) {
 		index = filepath.Join(top, index)
 	}
-	copied, err := copyIndex(index, tmp)
+	place, err := os.MkdirTemp(tmp, "index-")
 	if err != nil {
 		return "", fmt.Errorf("copying the index: %w", err)
 	}
-	defer os.RemoveAll(filepath.Dir(copied))
+	defer os.RemoveAll(place)
+	copied := filepath.Join(place, "index")
+	if err := copyIndex(index, copied); err != nil {
+		return "", fmt.Errorf("copying the index: %w", err)
+	}
 	env := []string{"GIT_INDEX_FILE=" + copied}
 	// What cannot be read, or is a repository without a commit, is left out.
 	if _, err := git(ctx, top, env, "add", "--all", "--ignore-errors"); err != nil && ctx.Err() != nil {
@@ -80,38 +84,33 @@ func treeOf(ctx context.Context, dir, tmp string) (string, error) {
 	return git(ctx, top, env, "write-tree")
 }
 
-// copyIndex copies the index with its time: Git looks closely at files that are
-// as new as the index, and must not take them for older ones.
-func copyIndex(index, tmp string) (string, error) {
-	dir, err := os.MkdirTemp(tmp, "index-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "index")
+// copyIndex copies the index, if there is one, with its time: Git looks closely
+// at files that are as new as the index, and must not take them for older ones.
+func copyIndex(index, to string) error {
 	src, err := os.Open(index)
 	if os.IsNotExist(err) {
-		return path, nil // nothing was ever added
+		return nil // nothing was ever added
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer src.Close()
-	dst, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	dst, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer dst.Close()
 	if _, err := io.Copy(dst, src); err != nil {
-		return "", err
+		return err
 	}
 	info, err := src.Stat()
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := dst.Close(); err != nil {
-		return "", err
+		return err
 	}
-	return path, os.Chtimes(path, info.ModTime(), info.ModTime())
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
 func commitTree(ctx context.Context, dir, tree, parent string) (string, error) {
