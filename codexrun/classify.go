@@ -45,7 +45,7 @@ func classify(o outcome, now time.Time) verdict {
 	r := o.record
 	switch {
 	case r.completed && (o.stop == stopLinger || o.exit == 0 && o.signal == ""):
-		return verdict{class: Completed}
+		return classifyCompleted(r)
 	case o.stop != notStopped && o.stop != stopLinger:
 		return classifyStop(o)
 	case r.failed != "":
@@ -56,6 +56,15 @@ func classify(o outcome, now time.Time) verdict {
 		return classifyMessage(r.lastError, now)
 	}
 	return classifyExit(o)
+}
+
+// classifyCompleted is for a turn that came to its end: only whether Codex let it
+// do what it was there for is asked.
+func classifyCompleted(r record) verdict {
+	if r.called || r.denied == "" {
+		return verdict{class: Completed}
+	}
+	return verdict{class: MCPDenied, text: oneLine(fmt.Sprintf("codex did not let the model call %s of %s: %s", r.must, r.server, r.denied))}
 }
 
 func classifyStop(o outcome) verdict {

@@ -191,3 +191,23 @@ func TestUsageLimitTellsWhen(t *testing.T) {
 		t.Errorf("retry at: got %v, want %v", got, want)
 	}
 }
+
+// TestErrorLine: what a person is told of a process that ended without an event.
+func TestErrorLine(t *testing.T) {
+	const warning = "WARNING: proceeding, even though we could not update PATH\n"
+	tests := []struct{ stderr, want string }{
+		{"", ""},
+		{warning + "Reading prompt from stdin...\n", ""},
+		{warning + "No prompt provided via stdin.\n", "No prompt provided via stdin."},
+		{"2026 ERROR log\nError: thread/start failed\nat main.rs\n", "Error: thread/start failed"},
+		{"error: unexpected argument '--x' found\n\nUsage: codex exec\n", "error: unexpected argument '--x' found"},
+		{warning + "Error loading config.toml:\n/codex/config.toml:13:6: key with no value\n   |\n", "Error loading config.toml: /codex/config.toml:13:6: key with no value"},
+		{"Error loading config.toml:\n", "Error loading config.toml:"},
+		{"\nthread 'main' (1) panicked at stdio.rs:1165:9:\nfailed printing to stdout: Broken pipe\nnote: run with `RUST_BACKTRACE=1` to display a backtrace\n", "failed printing to stdout: Broken pipe"},
+	}
+	for _, tt := range tests {
+		if got := codexrun.ErrorLine(tt.stderr); got != tt.want {
+			t.Errorf("errorLine(%q): got %q, want %q", tt.stderr, got, tt.want)
+		}
+	}
+}

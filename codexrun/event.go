@@ -3,6 +3,7 @@ package codexrun
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 )
 
 // Event is one line of `codex exec --json`. Types and fields that this package
@@ -14,7 +15,7 @@ type Event struct {
 
 // Item is what an item.started, item.updated or item.completed event is about:
 // a message of the model, a command, a tool call. It is for showing progress;
-// how a run ended is never read from items.
+// what it says never decides how a run ended.
 type Item struct {
 	ID   string `json:"id"`
 	Type string `json:"type"` // "agent_message", "command_execution", "mcp_tool_call", ...
@@ -47,6 +48,27 @@ func (e Event) Item() (Item, bool) {
 	return *v.Item, true
 }
 
+// denials are what Codex itself writes into the error of an MCP call that it did
+// not let through, lower case: under exec there is nobody to approve it. Up to
+// 0.145 it says that the user cancelled the call, since 0.155 what it is.
+var denials = []string{
+	"user cancelled mcp tool call",
+	"user rejected mcp tool call",
+	"mcp tool call cancelled before approval",
+	"mcp tool call requires approval",
+	"mcp tool call blocked by app configuration",
+}
+
+// Denied says whether the item is a call of an MCP tool that Codex did not let
+// through. What the server answers shows elsewhere: as the item's result, or
+// behind words of Codex's own.
+func (i Item) Denied() bool {
+	if i.Type != "mcp_tool_call" || i.Status != "failed" {
+		return false
+	}
+	return slices.ContainsFunc(denials, func(words string) bool { return hasPrefixFold(i.Error.Message, words) })
+}
+
 // parseEvent reads one line of standard output; false for a line that is not a
 // JSON object with a type.
 func parseEvent(line []byte) (Event, bool) {
@@ -72,6 +94,12 @@ type record struct {
 	// retrying is the message of a "Reconnecting..." notice when nothing has
 	// come since.
 	retrying string
+
+	// server and must are the tool that the run is there to call. called says
+	// that Codex let it; denied is why not, the last time.
+	server, must string
+	called       bool
+	denied       string
 }
 
 // add takes in one event.
@@ -106,11 +134,24 @@ func (r *record) add(e Event) {
 			r.lastError = v.Message
 		}
 	case "item.completed":
-		if item, ok := e.Item(); ok && item.Type == "agent_message" && !r.completed {
-			r.final = item.Text
+		if item, ok := e.Item(); ok {
+			r.item(item)
 		}
 	}
 	r.retrying = retrying
+}
+
+// item takes in an item that is complete.
+func (r *record) item(i Item) {
+	switch {
+	case i.Type == "agent_message" && !r.completed:
+		r.final = i.Text
+	case i.Type != "mcp_tool_call" || r.must == "" || i.Server != r.server || i.Tool != r.must:
+	case i.Denied():
+		r.denied = i.Error.Message
+	default:
+		r.called = true
+	}
 }
 
 // over says whether the turn has come to its end, good or bad.

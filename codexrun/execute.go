@@ -80,6 +80,9 @@ func runOnce(ctx context.Context, spec Spec, obs Observer, deadline time.Time) (
 		return Result{Class: Killed, Text: oneLine(context.Cause(ctx).Error()), ExitCode: -1}, false
 	}
 	x := &execution{spec: spec, obs: obs, files: files, stderr: tail{max: maxStderr}}
+	if spec.MCP != nil {
+		x.record.server, x.record.must = spec.MCP.Name, spec.MCP.Must
+	}
 	if err := x.start(args); err != nil {
 		return Result{Class: startClass(err), Text: oneLine(fmt.Sprintf("starting codex: %v", err)), ExitCode: -1}, false
 	}

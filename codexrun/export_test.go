@@ -15,6 +15,7 @@ var (
 	ReadLines    = readLines
 	Strays       = strays
 	StartTime    = startTime
+	ErrorLine    = errorLine
 )
 
 // ErrLineTooLong is what readLines says of a line over its limit.
@@ -27,11 +28,20 @@ type Ended struct {
 	Stderr string
 	Wall   bool
 	Silent bool
+	// Server and Must are of the spec's MCPServer.
+	Server, Must string
 }
 
 // ClassifyStream is the class of a recorded event stream.
 func ClassifyStream(stream []byte, end Ended, now time.Time) (class Class, text string, retryAt time.Time, final string) {
+	r := Classify(stream, end, now)
+	return r.Class, r.Text, r.RetryAt, r.Final
+}
+
+// Classify is the result of a recorded event stream.
+func Classify(stream []byte, end Ended, now time.Time) Result {
 	o := outcome{exit: end.Exit, signal: end.Signal, stderr: end.Stderr}
+	o.record.server, o.record.must = end.Server, end.Must
 	if end.Wall {
 		o.stop = stopWall
 	}
@@ -44,5 +54,5 @@ func ClassifyStream(stream []byte, end Ended, now time.Time) (class Class, text 
 		}
 	})
 	v := classify(o, now)
-	return v.class, v.text, v.retryAt, o.record.final
+	return Result{Class: v.class, Text: v.text, RetryAt: v.retryAt, Final: o.record.final}
 }

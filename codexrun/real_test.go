@@ -31,7 +31,11 @@ func newRealRun(t *testing.T, script codextest.Script) *realRun {
 	if testing.Short() {
 		t.Skip("runs the real Codex CLI")
 	}
-	bin := codextest.Real(t)
+	return newRunOf(t, codextest.Real(t), script)
+}
+
+func newRunOf(t *testing.T, bin codexrun.Binary, script codextest.Script) *realRun {
+	t.Helper()
 	model := codextest.Serve(t, script)
 	home, env := codextest.Home(t, model)
 	dir := scratch(t)
@@ -255,7 +259,7 @@ func TestRealModelIsDown(t *testing.T) {
 	t.Parallel()
 	r := newRealRun(t, codextest.Always("never"))
 	r.model.Close()
-	r.spec.IdleTimeout = 3 * time.Second
+	r.spec.IdleTimeout = 8 * time.Second
 	res := r.run(t)
 	r.wantClass(t, res, codexrun.Network)
 }

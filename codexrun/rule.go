@@ -95,19 +95,21 @@ func matchRule(rules []rule, text string) Class {
 }
 
 // errorLine is the line of a standard error output that tells what went wrong:
-// the first that begins with "Error", else the last that is no backtrace, log or
-// notice; "" for none.
+// the first that begins with "Error", with the next when it is only the heading
+// of it, else the last that is no backtrace, log or notice; "" for none.
 func errorLine(stderr string) string {
-	last := ""
+	last, heading := "", false
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)
 		switch {
+		case isNoise(line):
+		case heading:
+			return oneLine(last + " " + line)
 		case hasPrefixFold(line, "error:") || hasPrefixFold(line, "error "):
-			if hasPrefixFold(last, "error") {
-				continue
+			if !strings.HasSuffix(line, ":") {
+				return oneLine(line)
 			}
-			last = line
-		case hasPrefixFold(last, "error") || isNoise(line):
+			last, heading = line, true
 		default:
 			last = line
 		}
@@ -117,7 +119,8 @@ func errorLine(stderr string) string {
 
 func isNoise(line string) bool {
 	return line == "" || strings.HasPrefix(line, "Reading ") || strings.HasPrefix(line, "WARNING") ||
-		strings.HasPrefix(line, "warning:") || strings.Contains(line, "<unknown>") || line == "Stack backtrace:"
+		strings.HasPrefix(line, "warning:") || strings.HasPrefix(line, "note: run with") ||
+		strings.Contains(line, "<unknown>") || line == "Stack backtrace:"
 }
 
 func hasPrefixFold(s, prefix string) bool {

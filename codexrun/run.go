@@ -92,6 +92,9 @@ type MCPServer struct {
 	// Tools are the names that get an approval mode of their own, for versions
 	// that do not know a default one.
 	Tools []string
+	// Must names the tool that the run is there to call: a run that completed
+	// and was not allowed to call it is MCPDenied. "" is none.
+	Must string
 	// StartupTimeout and ToolTimeout are passed in whole seconds; 0 means
 	// 15 s and 120 s.
 	StartupTimeout, ToolTimeout time.Duration
@@ -135,10 +138,12 @@ type Usage struct {
 
 // Class says how a run ended. It is decided by event types and the exit code
 // first and by the text of turn.failed and error events last, never by what an
-// item says.
+// item says; MCPDenied alone is read from items, from the state that Codex gives
+// its own tool calls.
 type Class string
 
-// The closed set of classes.
+// The closed set of classes. BadVerdict is the caller's word, who alone knows
+// what an answer has to look like.
 const (
 	Completed          Class = "completed"           // turn.completed and exit 0
 	Auth               Class = "auth"                // not logged in, or the key was refused
@@ -149,6 +154,7 @@ const (
 	ModelError         Class = "model_error"         // the model service refused or failed
 	Network            Class = "network"             // the model service could not be reached
 	MCPDown            Class = "mcp_down"            // a required MCP server did not start
+	MCPDenied          Class = "mcp_denied"          // completed, but Codex did not let it call MCPServer.Must
 	BadConfig          Class = "bad_config"          // Codex refused its configuration or arguments
 	BadSession         Class = "bad_session"         // the thread to resume is unknown, broken or busy
 	NoCodex            Class = "no_codex"            // the binary is missing or cannot be run
@@ -157,13 +163,26 @@ const (
 	TimeoutSilent      Class = "timeout_silent"      // Spec.IdleTimeout passed
 	InputTooLarge      Class = "input_too_large"     // the prompt is over Codex's limit
 	Killed             Class = "killed"              // ended by a signal that was not ours, or by ctx
+	BadVerdict         Class = "bad_verdict"         // completed, but its answer is not what was asked for
 	Crashed            Class = "crashed"             // anything else that is not a completed turn
 )
+
+// Classes returns the closed set, Completed first.
+func Classes() []Class {
+	return []Class{
+		Completed, Auth, RateLimited, UsageLimit, Quota, ContextFull, ModelError, Network, MCPDown, MCPDenied, BadConfig, BadSession,
+		NoCodex, SandboxUnavailable, TimeoutWall, TimeoutSilent, InputTooLarge, Killed, BadVerdict, Crashed,
+	}
+}
+
+// Finished says whether the turn came to its end and Result.Final is its answer,
+// whatever there is to say of it.
+func (c Class) Finished() bool { return c == Completed || c == MCPDenied || c == BadVerdict }
 
 // Result is how a run ended. Its fields are set as far as the run got.
 type Result struct {
 	Class Class
-	// Text is one line for a person: why the run failed, "" for Completed.
+	// Text is one line for a person: what went wrong, "" for Completed.
 	Text string
 	// RetryAt is when Codex said that a retry makes sense; zero if it did not.
 	RetryAt time.Time

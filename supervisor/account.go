@@ -35,7 +35,7 @@ func (s *Supervisor) accountUntil(ctx context.Context, now time.Time) (until tim
 	if resets.IsZero() || !resets.After(s.doubted()) {
 		return time.Time{}, ""
 	}
-	went, err := s.state.LastStart(ctx, string(codexrun.Completed))
+	went, err := s.lastFinished(ctx)
 	if err != nil || w.Recorded.Before(went) {
 		return time.Time{}, ""
 	}
@@ -44,6 +44,24 @@ func (s *Supervisor) accountUntil(ctx context.Context, now time.Time) (until tim
 	s.hintMu.Unlock()
 	return earlier(resets, now.Add(policies[codexrun.UsageLimit].limit)),
 		fmt.Sprintf("by what Codex has recorded, the account has nothing left until %s", clock(resets))
+}
+
+// lastFinished returns when the latest run began that came to its end, whatever
+// its answer was worth.
+func (s *Supervisor) lastFinished(ctx context.Context) (last time.Time, err error) {
+	for _, class := range codexrun.Classes() {
+		if !class.Finished() {
+			continue
+		}
+		at, err := s.state.LastStart(ctx, string(class))
+		if err != nil {
+			return time.Time{}, err
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last, nil
 }
 
 // doubtMargin is by how much a recorded reset may move and be the same.

@@ -22,8 +22,9 @@ type answerMeta struct {
 	FindingsTruncated bool              `json:"findings_truncated,omitempty"`
 	Unstructured      bool              `json:"unstructured,omitempty"`
 	Terminal          bool              `json:"terminal,omitempty"`
-	Class             string            `json:"class,omitempty"`
-	Packets           []int64           `json:"packets"`
+	// Class is why there is no review, or none in the agreed form.
+	Class   string  `json:"class,omitempty"`
+	Packets []int64 `json:"packets"`
 	// Log is the log that Packets are the ids of.
 	Log      string   `json:"log,omitempty"`
 	Watch    string   `json:"watch"`
@@ -49,6 +50,8 @@ type reviewed struct {
 	final   string // the last answer
 	verdict verdict.Verdict
 	err     error // why final is no verdict; nil if it is one
+	class   codexrun.Class
+	why     string // what went wrong, "" for codexrun.Completed
 	run     runMeta
 	took    time.Duration
 }
@@ -61,6 +64,9 @@ func reviewDraft(w config.Watch, j state.Job, r reviewed) relay.Draft {
 		Thread: r.run.Thread, Commit: short(r.run.Commit), Codex: r.run.Codex,
 	}
 	meta := answerMeta{Packets: j.PacketIDs(), Log: j.LogID, Watch: w.Name, Schedule: j.Schedule, Hop: nextHop(j.Packets), Run: &r.run}
+	if r.class != codexrun.Completed {
+		meta.Class = string(r.class)
+	}
 	var text string
 	switch {
 	case r.err == nil:

@@ -131,6 +131,9 @@ func (s JobStatus) sentence() string {
 		text += ": " + string(s.Phase)
 	case JobDone:
 		text += fmt.Sprintf(": %s, #%d", verdictOr(s.Verdict), s.AnswerID)
+		if s.Class != "" {
+			text += fmt.Sprintf(" (%s): %s", s.Class, s.Reason)
+		}
 	case JobFailed:
 		text += fmt.Sprintf(" (%s): %s", s.Class, s.Reason)
 	default:

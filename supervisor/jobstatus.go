@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"autoreview/codexrun"
 	"autoreview/supervisor/state"
 )
 
@@ -34,8 +35,9 @@ type JobStatus struct {
 	Created    time.Time `json:"created"`
 	Updated    time.Time `json:"updated"`
 
-	// Reason is what a queued or waiting job waits for and why a failed one
-	// failed, Class the class of that failure.
+	// Reason is what a queued or waiting job waits for, why a failed one failed
+	// and what was not as it should be with the runs of one that is done; Class
+	// is the class of that.
 	Reason string `json:"reason,omitempty"`
 	Class  string `json:"class,omitempty"`
 	// Until is when a waiting job is tried; zero when that is a person's to say.
@@ -85,6 +87,10 @@ func (v *View) describe(sit situation, j state.Summary) JobStatus {
 	switch j.State {
 	case state.Done:
 		s.State, s.Verdict, s.AnswerID = JobDone, j.Verdict, j.AnswerID
+		// Of what was tried before, a job that is done says nothing.
+		if codexrun.Class(j.Class).Finished() {
+			s.Class, s.Reason = j.Class, j.Reason
+		}
 	case state.Failed:
 		s.State, s.Class, s.Reason, s.AnswerID = JobFailed, j.Class, j.Reason, j.AnswerID
 	case state.Running, state.Answered:

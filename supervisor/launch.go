@@ -147,6 +147,7 @@ func (l *launch) exec(ctx context.Context, spec codexrun.Spec) codexrun.Result {
 	if res.Replaced {
 		log.Warn("codex does not know the thread, went on in a fresh one", "asked_for", spec.Resume+spec.Fork, "thread", res.ThreadID)
 	}
+	res = l.judge(res)
 	l.endRun(ctx, res)
 	l.keepEnd(res)
 	log.Info("codex ended", "class", res.Class, "took", res.Took.Round(time.Millisecond), "thread", res.ThreadID, "tokens", l.run.Used.Total(), "reason", res.Text)

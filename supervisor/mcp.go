@@ -35,8 +35,11 @@ const (
 	mcpStartup, mcpTool = 15 * time.Second, 2 * time.Minute
 )
 
+// postTool is the tool by which Codex posts.
+const postTool = "post_message"
+
 // relayTools are the tools that get an approval mode of their own.
-var relayTools = []string{"post_message", "fetch_messages", "list_channels", "wait_for_messages"}
+var relayTools = []string{postTool, "fetch_messages", "list_channels", "wait_for_messages"}
 
 // addRelay gives a run the relay as an MCP server, in the name of the job.
 func (l *launch) addRelay(spec *codexrun.Spec) error {
@@ -52,7 +55,7 @@ func (l *launch) addRelay(spec *codexrun.Spec) error {
 	}
 	spec.MCP = &codexrun.MCPServer{
 		Name: mcpName, URL: l.s.cfg.Relay + "/mcp", TokenEnv: l.s.cfg.TokenEnv,
-		HeaderEnv: map[string]string{jobHeader: jobEnv}, Tools: relayTools,
+		HeaderEnv: map[string]string{jobHeader: jobEnv}, Tools: relayTools, Must: postTool,
 		StartupTimeout: mcpStartup, ToolTimeout: mcpTool,
 	}
 	spec.Env = append(spec.Env, jobEnv+"="+base64.RawURLEncoding.EncodeToString(job))
@@ -69,16 +72,60 @@ func (s *Supervisor) afterMCP(ctx context.Context, w config.Watch, j state.Job, 
 	if out, ok := s.postedByCodex(ctx, w, j, l.since); ok {
 		return out
 	}
-	s.log.Warn("codex did not post its review, posting its final message", "watch", w.Name, "job", j.ID)
+	if res.Class == codexrun.MCPDenied {
+		s.sayDenied(ctx, w, res.Text)
+	}
 	if res.Final == "" {
 		return s.stopped(ctx, failure{class: codexrun.Crashed, text: "Codex ended without posting a review and without a final message"})
 	}
-	r := reviewed{final: res.Final, run: l.meta(), took: s.now().Sub(l.began)}
+	s.log.Warn("codex did not post its review, posting its final message", "watch", w.Name, "job", j.ID, "class", res.Class, "reason", res.Text)
+	r := reviewed{final: res.Final, class: res.Class, why: res.Text, run: l.meta(), took: s.now().Sub(l.began)}
 	if r.verdict, r.err = verdict.Parse(res.Final); r.err != nil {
 		r.err = errNotPosted
 	}
-	d := reviewDraft(w, j, r)
-	return outcome{draft: &d}
+	return s.reviewed(ctx, w, j, r)
+}
+
+// deniedSpan is how many runs are looked through for the first that was denied.
+const deniedSpan = 1000
+
+// sayDenied says in the channel, once for runs in a row that were not allowed to
+// post, what to do about it.
+func (s *Supervisor) sayDenied(ctx context.Context, w config.Watch, why string) {
+	runs, err := s.state.RecentRuns(ctx, deniedSpan)
+	if err != nil {
+		s.log.Warn("could not look for earlier runs", "watch", w.Name, "err", err)
+		return
+	}
+	first := firstDenied(runs, w.Name)
+	if first == 0 {
+		return // said long ago
+	}
+	text := fmt.Sprintf("Codex does not let the reviewer post by itself: %s (%s). I post its final message instead, for this and every later review. "+
+		"autoreview approves the relay's tools for each run, so a configuration that outranks it must be in the way: "+
+		"in Codex's managed configuration (/etc/codex/managed_config.toml and requirements.toml), set default_tools_approval_mode = \"approve\" for mcp_servers.%s and "+
+		"approval_mode = \"approve\" for its tools.%s; or set deliver = \"supervisor\" for the watch %q, which needs no approval.",
+		sentence(why), codexrun.MCPDenied, mcpName, postTool, w.Name)
+	s.aside.Go(func() { s.status(ctx, w, text, fmt.Sprintf("denied/%s/%d", w.Name, first)) })
+}
+
+// firstDenied is pure: the id of the first of a watch's latest runs that were
+// denied one after the other, 0 when it is further back than runs. They are in
+// the order of their ids.
+func firstDenied(runs []state.Run, watch string) (first int64) {
+	for _, r := range slices.Backward(runs) {
+		if r.Watch != watch || r.Class == "" {
+			continue
+		}
+		if r.Class != string(codexrun.MCPDenied) {
+			return first
+		}
+		first = r.ID
+	}
+	if len(runs) < deniedSpan {
+		return first
+	}
+	return 0
 }
 
 // postedByCodex looks for the job's review in the channel. ok is false when it

@@ -114,13 +114,24 @@ func (l *launch) verdict(ctx context.Context, res codexrun.Result) reviewed {
 			v, err = verdict.Parse(res.Final)
 		}
 	}
-	meta := l.meta()
-	return reviewed{final: res.Final, verdict: v, err: err, run: meta, took: l.s.now().Sub(l.began)}
+	return reviewed{final: res.Final, verdict: v, err: err, class: res.Class, why: res.Text, run: l.meta(), took: l.s.now().Sub(l.began)}
+}
+
+// judge looks at the answer of a run whose turn came to its end: one that is no
+// verdict is a way to end of its own.
+func (l *launch) judge(res codexrun.Result) codexrun.Result {
+	if res.Class != codexrun.Completed || l.w.Deliver == config.DeliverMCP {
+		return res
+	}
+	if _, err := verdict.Parse(res.Final); err != nil {
+		res.Class, res.Text = codexrun.BadVerdict, "the answer is no verdict: "+sentence(err.Error())
+	}
+	return res
 }
 
 func (l *launch) reask(ctx context.Context, res codexrun.Result, bad error) (codexrun.Result, bool) {
 	again, err := l.ask(ctx, res, bad, res.ThreadID)
-	if err == nil && again.Class == codexrun.Completed && !again.Replaced {
+	if err == nil && again.Class.Finished() && !again.Replaced {
 		return again, true
 	}
 	if ctx.Err() != nil {
@@ -130,7 +141,7 @@ func (l *launch) reask(ctx context.Context, res codexrun.Result, bad error) (cod
 	if err != nil {
 		l.s.log.Error("could not ask again", "watch", l.w.Name, "job", l.job.ID, "err", err)
 	}
-	return again, err == nil && again.Class == codexrun.Completed
+	return again, err == nil && again.Class.Finished()
 }
 
 // ask asks again for an answer: in the thread that gave it, or, with thread "",

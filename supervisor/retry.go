@@ -16,6 +16,7 @@ const (
 	actFresh                // run again in a fresh Codex thread; counts as an attempt
 	actPark                 // wait for the user or for a usage window; does not count
 	actGiveUp               // post a notice: there will be no review
+	actPost                 // the run did finish: post its answer as a comment
 )
 
 // policy is one row of the table of what to do about a class of failure.
@@ -53,6 +54,10 @@ var policies = map[codexrun.Class]policy{
 	codexrun.SandboxUnavailable: {actPark, 0, time.Minute, 10 * time.Minute, true},
 
 	codexrun.InputTooLarge: {do: actGiveUp},
+
+	// A bad verdict is met here when it was asked for again.
+	codexrun.MCPDenied:  {do: actPost},
+	codexrun.BadVerdict: {do: actPost},
 }
 
 // policyFor is the row for a class, as the watch has changed it. A class without
@@ -103,7 +108,8 @@ type decision struct {
 // wait of the next one. retryAt is when Codex said it makes sense to try again,
 // zero if it did not. jitter is in [0, 1) and spreads the waits by up to a fifth.
 func decide(p policy, attempt, parks int, retryAt, now time.Time, jitter float64) decision {
-	if p.do == actGiveUp || p.attempts > 0 && attempt >= p.attempts {
+	// What is to be posted did not fail, so here there is nothing to post.
+	if p.do == actGiveUp || p.do == actPost || p.attempts > 0 && attempt >= p.attempts {
 		return decision{do: actGiveUp}
 	}
 	n := attempt

@@ -10,12 +10,16 @@ import (
 	"autoreview/supervisor/state"
 )
 
-// outcome is what came of one attempt at a job. Exactly one field is set.
+// outcome is what came of one attempt at a job. Exactly one of the first four
+// fields is set.
 type outcome struct {
 	draft    *relay.Draft  // the review to post
 	posted   *relay.Posted // Codex has posted the review by itself
 	failure  *failure
 	released bool // the supervisor is stopping; the attempt does not count
+
+	// flaw is what is to be said of draft, nil for nothing.
+	flaw *failure
 }
 
 // failure is why an attempt came to nothing.
@@ -44,9 +48,14 @@ func (s *Supervisor) work(ctx context.Context, c claimed) {
 		log.Info("released, the next start goes on with it")
 	case out.posted != nil:
 		s.well(ctx, w)
+		j.Class, j.Reason = "", ""
 		s.finish(ctx, withPosted(j, *out.posted), *out.posted)
 	case out.draft != nil:
 		s.well(ctx, w)
+		j.Class, j.Reason = "", ""
+		if out.flaw != nil {
+			j.Class, j.Reason = string(out.flaw.class), out.flaw.text
+		}
 		s.answer(ctx, j, *out.draft, state.Done)
 	default:
 		s.fail(ctx, c, j, *out.failure)
@@ -140,7 +149,7 @@ func (s *Supervisor) attempt(ctx context.Context, c claimed, j *state.Job) outco
 	defer place.clean()
 	l := launch{s: s, w: w, plan: c.plan, job: j, bin: bin, dir: place.dir, tree: place.tree, began: s.now(), reading: reading, since: since}
 	res := l.first(ctx)
-	if res.Class != codexrun.Completed {
+	if !res.Class.Finished() {
 		return s.failedRun(ctx, w, *j, since, res)
 	}
 	if w.Deliver == config.DeliverMCP {
@@ -150,8 +159,21 @@ func (s *Supervisor) attempt(ctx context.Context, c claimed, j *state.Job) outco
 	if ctx.Err() != nil && r.err != nil {
 		return outcome{released: true}
 	}
-	d := reviewDraft(w, *j, r)
-	return outcome{draft: &d}
+	return s.reviewed(ctx, w, *j, r)
+}
+
+// reviewed is the outcome of runs that came to an answer. One with a flaw is
+// posted as well, unless the watch wants something else done about it.
+func (s *Supervisor) reviewed(ctx context.Context, w config.Watch, j state.Job, r reviewed) outcome {
+	d := reviewDraft(w, j, r)
+	if r.class == codexrun.Completed {
+		return outcome{draft: &d}
+	}
+	flaw := failure{class: r.class, text: r.why}
+	if policyFor(w, r.class).do != actPost {
+		return s.stopped(ctx, flaw)
+	}
+	return outcome{draft: &d, flaw: &flaw}
 }
 
 // failedRun is the outcome of a run that did not complete. With deliver = "mcp"

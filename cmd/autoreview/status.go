@@ -97,7 +97,11 @@ func watchText(s supervisor.WatchStatus, now time.Time) string {
 func jobText(j supervisor.JobStatus, now time.Time) string {
 	switch j.State {
 	case supervisor.JobDone:
-		return fmt.Sprintf("%s, #%d", orWord(j.Verdict, "reviewed"), j.AnswerID)
+		text := orWord(j.Verdict, "reviewed")
+		if j.Class != "" {
+			text += " (" + j.Class + ")"
+		}
+		return fmt.Sprintf("%s, #%d", text, j.AnswerID)
 	case supervisor.JobFailed:
 		return fmt.Sprintf("%s (%s), #%d", oneLine(j.Reason, 100), orWord(j.Class, "failed"), j.AnswerID)
 	case supervisor.JobRunning:

@@ -126,12 +126,17 @@ func Call(namespace, name string, args any) Step {
 }
 
 // CallMCP calls a tool of an MCP server in the form the version of Codex that
-// sent the request takes: by namespace, or by one joined name.
+// sent the request takes: by namespace, which has underscores at its end in
+// 0.128, or by one joined name.
 func CallMCP(r Request, server, name string, args any) Step {
-	if joined := "mcp__" + server + "__" + name; r.HasTool(joined) {
-		return Call("", joined, args)
+	space := "mcp__" + server
+	switch {
+	case r.HasTool(space + "__" + name):
+		return Call("", space+"__"+name, args)
+	case r.HasTool(space + "__/" + name):
+		return Call(space+"__", name, args)
 	}
-	return Call("mcp__"+server, name, args)
+	return Call(space, name, args)
 }
 
 // Shell runs a command by the shell tool that the request offers, and waits up

@@ -59,8 +59,8 @@ type RetryRule struct {
 
 // RetryClasses are the classes of failure that can have a RetryRule.
 var RetryClasses = []string{
-	"auth", "bad_config", "bad_session", "context_full", "crashed", "input_too_large", "killed", "mcp_down", "model_error",
-	"network", "no_codex", "quota", "rate_limited", "sandbox_unavailable", "timeout_silent", "timeout_wall", "usage_limit",
+	"auth", "bad_config", "bad_session", "bad_verdict", "context_full", "crashed", "input_too_large", "killed", "mcp_denied", "mcp_down",
+	"model_error", "network", "no_codex", "quota", "rate_limited", "sandbox_unavailable", "timeout_silent", "timeout_wall", "usage_limit",
 }
 
 func (t *table) retry() map[string]RetryRule {
