@@ -101,10 +101,16 @@ func (s *Supervisor) forgetRuns(ctx context.Context) {
 
 // forgetOnce removes what is due and returns when more will be.
 func (s *Supervisor) forgetOnce(ctx context.Context) (next time.Time) {
+	return s.pruneFolders(ctx).Next
+}
+
+// pruneFolders removes the folders of runs that are not to be kept. What cannot be
+// removed now is left for the next time.
+func (s *Supervisor) pruneFolders(ctx context.Context) record.Pruned {
 	open, err := s.state.OpenRuns(ctx)
 	if err != nil {
 		s.log.Warn("could not look for old runs", "err", err)
-		return time.Time{}
+		return record.Pruned{}
 	}
 	inUse := make(map[int64]bool)
 	for _, r := range open {
@@ -119,5 +125,5 @@ func (s *Supervisor) forgetOnce(ctx context.Context) (next time.Time) {
 	if err != nil {
 		s.log.Warn("could not remove the folders of old runs", "err", err)
 	}
-	return p.Next
+	return p
 }

@@ -63,6 +63,9 @@ func (s *Supervisor) fire(ctx context.Context, p *plan, sched config.Schedule) (
 	if d.at.IsZero() {
 		return d.next, nil
 	}
+	if sched.Task == config.TaskRetention {
+		return d.next, s.fireRetention(ctx, sched, d, state.Occasion{Schedule: sched.Name, Spec: spec, Due: d.at})
+	}
 	w := p.watches[sched.Watch]
 	made, err := s.state.Fire(ctx, state.Occasion{
 		Schedule: sched.Name, Spec: spec, Due: d.at, Run: d.run,

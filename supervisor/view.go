@@ -47,6 +47,8 @@ type Status struct {
 	Relay   string        `json:"relay"`
 	Time    time.Time     `json:"time"` // when this was true
 	Watches []WatchStatus `json:"watches"`
+	// Schedules are in the order of the configuration.
+	Schedules []ScheduleStatus `json:"schedules,omitempty"`
 	// Jobs are the newest first: all that have not ended, and some that have.
 	Jobs []JobStatus `json:"jobs"`
 }
@@ -124,7 +126,8 @@ func (v *View) Status(ctx context.Context, ended int) (Status, error) {
 		s.count(st.Jobs, counts)
 		st.Watches = append(st.Watches, s)
 	}
-	return st, nil
+	st.Schedules, err = v.schedules(ctx, sit)
+	return st, err
 }
 
 // jobs returns all that have not ended and the newest that have.
