@@ -3,29 +3,25 @@
 package chaos_test
 
 import (
-	"bytes"
 	"database/sql"
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // to look into both databases
 
-	"autoreview/codexrun"
-	"autoreview/codexrun/codextest"
 	"autoreview/relay"
 	"autoreview/supervisor/state"
 	"autoreview/supervisor/state/sqlite"
 )
 
+// The two databases.
+const logFile, stateFile = "disk/data/relay.db", "disk/state/state.db"
+
 // result is what the audit counted.
 type result struct {
 	packets, answered, lost, doubled int
-	reviews, notices, runs           int
+	reviews, notices                 int
+	runs, scheduled                  int
 }
 
 // settle makes everything healthy, ends the posting, and waits until no packet
@@ -33,22 +29,25 @@ type result struct {
 func (w *world) settle() {
 	w.t.Helper()
 	w.proxy.turn(fair, 0)
-	w.write("fake/do", calm)
+	w.disk.over.Wait()
+	w.rewritten.over.Wait()
+	w.kit.calm(w)
 	w.relay.healthy()
 	w.supervisor.healthy()
 	w.posting()
 	w.posters.Wait()
 	began := time.Now()
-	w.until(settleTime, "every packet is answered and no job is open", func() bool {
+	w.until(w.kit.settle, "every packet is answered and no job is open", func() bool {
 		_, open := w.ledger.standing()
 		return open == 0 && w.openJobs() == 0
 	})
+	w.settled = time.Now()
 	w.t.Logf("chaos: settled after %s, %s", time.Since(began).Round(100*time.Millisecond), w.progress())
 }
 
 // openJobs is -1 when it cannot be known.
 func (w *world) openJobs() int {
-	st, err := sqlite.OpenReadOnly(w.t.Context(), w.path("state/state.db"))
+	st, err := sqlite.OpenReadOnly(w.t.Context(), w.path(stateFile))
 	if err != nil {
 		return -1
 	}
@@ -123,10 +122,16 @@ func (w *world) readAll() map[int64]relay.Message {
 // audit looks into what both programs have left, while neither runs.
 func (w *world) audit() result {
 	w.t.Helper()
+	w.auditFiles()
+	w.repo.audit()
 	r := w.auditAnswers()
-	r.runs = w.auditState()
-	w.auditIntegrity("data/relay.db")
-	w.auditProcesses()
+	db := w.open(stateFile)
+	defer db.Close()
+	w.integrity(db, stateFile)
+	r.runs, r.scheduled = w.auditState(db)
+	log := w.open(logFile)
+	defer log.Close()
+	w.integrity(log, logFile)
 	return r
 }
 
@@ -166,74 +171,6 @@ func (w *world) auditAnswers() result {
 	return r
 }
 
-// auditState looks at the supervisor's database: cursors never ahead of jobs, no
-// job and no run open. It returns how many runs there were.
-func (w *world) auditState() (runs int) {
-	w.t.Helper()
-	db := w.open("state/state.db")
-	defer db.Close()
-	w.integrity(db, "state/state.db")
-	jobs := w.strings(db, `SELECT state || ' job ' || id || ' of ' || watch FROM job WHERE state NOT IN ('done', 'failed')`)
-	if len(jobs) > 0 {
-		w.t.Errorf("jobs left open: %v", jobs)
-	}
-	if open := w.strings(db, `SELECT 'run ' || id || ' of job ' || job FROM run WHERE ended = 0`); len(open) > 0 {
-		w.t.Errorf("runs left open: %v", open)
-	}
-	cursors := w.strings(db, `SELECT watch || ' ' || channel || ' ' || id FROM cursor`)
-	if len(cursors) != len(channels) {
-		w.t.Errorf("got the cursors %v, want one for each of %v", cursors, channels)
-	}
-	packets := w.strings(db, `SELECT watch || ' ' || id FROM packet`)
-	for _, c := range cursors {
-		w.auditCursor(c, packets)
-	}
-	return w.auditRuns(db)
-}
-
-// auditCursor holds that what a watch has passed has a job, and nothing else has.
-func (w *world) auditCursor(line string, packets []string) {
-	w.t.Helper()
-	var watch, channel string
-	var cursor int64
-	if _, err := fmt.Sscan(line, &watch, &channel, &cursor); err != nil {
-		w.t.Fatalf("reading the cursor %q: %v", line, err)
-	}
-	for id, d := range w.ledger.acked {
-		owed := d.Target == channel
-		has := slices.Contains(packets, fmt.Sprintf("%s %d", watch, id))
-		switch {
-		case owed && id <= cursor && !has:
-			w.t.Errorf("the cursor of %s is %d, and its packet #%d has no job", watch, cursor, id)
-		case has && (!owed || id > cursor):
-			w.t.Errorf("%s has a job for #%d, which is of %s, with its cursor at %d", watch, id, d.Target, cursor)
-		}
-	}
-}
-
-// auditRuns makes sure that no process of any run is left.
-func (w *world) auditRuns(db *sql.DB) (runs int) {
-	w.t.Helper()
-	processes := w.strings(db, `SELECT coalesce(process, '') FROM run`)
-	for _, raw := range processes {
-		var p codexrun.Process
-		// By the id of the run it is looked for once for all, in auditProcesses.
-		if raw != "" && json.Unmarshal([]byte(raw), &p) == nil {
-			if p.RunID = ""; codexrun.Alive(p) {
-				w.t.Errorf("process %d of a run is left over", p.PID)
-			}
-		}
-	}
-	return len(processes)
-}
-
-func (w *world) auditIntegrity(name string) {
-	w.t.Helper()
-	db := w.open(name)
-	defer db.Close()
-	w.integrity(db, name)
-}
-
 func (w *world) integrity(db *sql.DB, name string) {
 	w.t.Helper()
 	if got := w.strings(db, `PRAGMA integrity_check`); !slices.Equal(got, []string{"ok"}) {
@@ -271,20 +208,4 @@ func (w *world) strings(db *sql.DB, query string) (out []string) {
 		w.t.Fatalf("%s: %v", query, err)
 	}
 	return out
-}
-
-// auditProcesses looks for anything that was started here, by its environment,
-// where a system shows it.
-func (w *world) auditProcesses() {
-	w.t.Helper()
-	mark := []byte(codextest.FakeDir + "=" + w.path("fake") + "\x00")
-	files, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, file := range files {
-		env, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(env, mark) {
-			continue
-		}
-		argv, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
-		w.t.Errorf("left over: %s %s", filepath.Base(filepath.Dir(file)), strings.ReplaceAll(string(argv), "\x00", " "))
-	}
 }

@@ -7,14 +7,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
-
-// settleTime is how long all may take until every packet is answered once
-// nothing is broken any more. The longest wait of the supervisor in it is the
-// half minute between attempts to post.
-const settleTime = 90 * time.Second
 
 // setting is what the environment asks for.
 type setting struct {
@@ -23,9 +19,9 @@ type setting struct {
 	bound  time.Duration
 }
 
-func readSetting(t *testing.T) setting {
+func readSetting(t *testing.T, faults int) setting {
 	t.Helper()
-	s := setting{faults: 20, seed: rand.Uint64() >> 1, bound: 10 * time.Minute}
+	s := setting{faults: faults, seed: rand.Uint64() >> 1, bound: 10 * time.Minute}
 	var err error
 	if v := os.Getenv("CHAOS_FAULTS"); v != "" {
 		if s.faults, err = strconv.Atoi(v); err != nil || s.faults < 1 {
@@ -51,34 +47,55 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes for a while; left out by -short")
 	}
-	set := readSetting(t)
+	set := readSetting(t, 20)
+	play(t, set, kit{
+		codex: func(w *world) string {
+			w.build("codex", "autoreview/codexrun/codextest/fakecodex")
+			// Longer than it can be, for after the last plan all is calm.
+			w.write("fake/do", strings.Join(plans(w.random("plans"), 1000+4*set.faults), "|"))
+			return w.path("bin/codex")
+		},
+		calm:   func(w *world) { w.write("fake/do", calm) },
+		faults: faults, pause: 600 * time.Millisecond,
+		// The longest wait of the supervisor in it is the half minute between
+		// attempts to post.
+		settle: 90 * time.Second, timeout: 4 * time.Second, idle: 2 * time.Second,
+	})
+}
+
+// play does a storm, and looks at what it has left.
+func play(t *testing.T, set setting, k kit) {
+	t.Helper()
 	t.Logf("chaos: %d faults, CHAOS_SEED=%d", set.faults, set.seed)
-	began := time.Now()
-	w := newWorld(t, set.seed)
+	w := newWorld(t, set, k)
 	w.begin()
 	faults := w.storm(set)
 	w.settle()
+	w.ask()
 	w.stop()
 	r := w.audit()
 	w.sum(r)
 	t.Logf("chaos: faults %d, packets %d, answered %d, lost %d, doubled %d, seconds %.0f, seed %d",
-		faults, r.packets, r.answered, r.lost, r.doubled, time.Since(began).Seconds(), set.seed)
+		faults, r.packets, r.answered, r.lost, r.doubled, time.Since(w.began).Seconds(), set.seed)
 }
 
 // storm injects the faults, one after the other with random waits in between,
 // and returns how many there were.
 func (w *world) storm(set setting) int {
 	rng := w.random("faults")
-	count := 0
+	count, said := 0, time.Now()
 	for end := time.Now().Add(set.bound); count < set.faults && time.Now().Before(end) && !w.t.Failed(); {
 		// Many follow closely, so that a second one hits what the first began.
 		f := rng.Float64()
-		time.Sleep(time.Duration(f * f * float64(900*time.Millisecond)))
-		if !w.inject(rng) {
-			continue
+		time.Sleep(time.Duration(f * f * float64(w.kit.pause)))
+		w.relay.revive()
+		w.supervisor.revive()
+		if w.inject(rng) {
+			count++
 		}
-		if count++; count%50 == 0 {
-			w.t.Logf("chaos: %d faults, %s", count, w.progress())
+		if time.Since(said) >= 10*time.Second {
+			said = time.Now()
+			w.t.Logf("chaos: %d faults, %.1f a second, %s", count, float64(count)/time.Since(w.began).Seconds(), w.progress())
 		}
 	}
 	return count
@@ -87,11 +104,12 @@ func (w *world) storm(set setting) int {
 // sum tells what the faults were and what Codex was made to do.
 func (w *world) sum(r result) {
 	w.t.Logf("chaos: faults by kind: %s", counts(w.injected))
-	w.t.Logf("chaos: relay had %d lives, autoreview %d, codex %d runs; reviews %d, notices %d; connections %d, of which %d were cut",
-		w.relay.lives, w.supervisor.lives, r.runs, r.reviews, r.notices, w.proxy.accepted.Load(), w.proxy.severed.Load())
+	w.t.Logf("chaos: relay had %d lives, autoreview %d, of which %d and %d found no room to begin; connections %d, of which %d were cut",
+		w.relay.lives, w.supervisor.lives, w.relay.refused, w.supervisor.refused, w.proxy.accepted.Load(), w.proxy.severed.Load())
+	w.t.Logf("chaos: codex ran %d times; reviews %d, notices %d, by a schedule %d", r.runs, r.reviews, r.notices, r.scheduled)
 }
 
 func (w *world) progress() string {
 	posted, open := w.ledger.standing()
-	return fmt.Sprintf("%d packets, %d of them open", posted, open)
+	return fmt.Sprintf("%d packets, %d answered, %d open", posted, posted-open, open)
 }

@@ -21,38 +21,51 @@ type fault struct {
 	do     func(w *world, rng *rand.Rand) bool
 }
 
-var faults = []fault{
+// kills are what ends processes.
+var kills = []fault{
 	{"kill relay", 18, func(w *world, rng *rand.Rand) bool { return w.relay.fell(syscall.SIGKILL, down(rng)) }},
 	{"kill autoreview", 24, func(w *world, rng *rand.Rand) bool { return w.supervisor.fell(syscall.SIGKILL, down(rng)) }},
-	{"kill codex", 18, func(w *world, rng *rand.Rand) bool { return w.killCodex(rng, false) }},
+	{"kill codex", 10, func(w *world, rng *rand.Rand) bool { return w.killCodex(rng, false, true) }},
+	{"kill codex alone", 8, func(w *world, rng *rand.Rand) bool { return w.killCodex(rng, false, false) }},
 	{"kill all", 8, killAll},
+}
+
+var faults = append(kills[:len(kills):len(kills)], []fault{
 	{"stop autoreview", 7, func(w *world, rng *rand.Rand) bool { return w.supervisor.fell(syscall.SIGTERM, down(rng)) }},
 	{"stop relay", 5, func(w *world, rng *rand.Rand) bool { return w.relay.fell(syscall.SIGTERM, down(rng)) }},
-	{"reload", 3, func(w *world, _ *rand.Rand) bool { return w.supervisor.poke(syscall.SIGHUP) }},
+	{"hang up", 3, func(w *world, _ *rand.Rand) bool { return w.supervisor.poke(syscall.SIGHUP) }},
+	{"rewrite configuration", 4, rewrite},
+	{"wrong configuration", 1, misconfigure},
+	{"disk full", 6, diskFull},
+	{"no writes by relay", 3, noWrites(func(w *world) *program { return w.relay }, "disk/data/relay.db-wal")},
+	{"no writes by autoreview", 4, noWrites(func(w *world) *program { return w.supervisor }, "disk/state/state.db-wal")},
 	{"refuse", 5, turn(refuse)},
 	{"cut answers", 8, turn(cut)},
 	{"cut requests", 5, turn(cutAsk)},
 	{"delay", 4, turn(delay)},
 	{"drip", 4, turn(drip)},
 	{"stall", 4, turn(stall)},
-}
+}...)
 
-// inject does one fault. It reports false when that could hit nothing.
+// inject does one fault, another one where the first could hit nothing. It
+// reports false when none could.
 func (w *world) inject(rng *rand.Rand) bool {
 	all := 0
-	for _, f := range faults {
+	for _, f := range w.kit.faults {
 		all += f.weight
 	}
-	n := rng.IntN(all)
-	for _, f := range faults {
-		if n -= f.weight; n >= 0 {
-			continue
+	for range 20 {
+		n := rng.IntN(all)
+		for _, f := range w.kit.faults {
+			if n -= f.weight; n >= 0 {
+				continue
+			}
+			if f.do(w, rng) {
+				w.injected[f.name]++
+				return true
+			}
+			break
 		}
-		ok := f.do(w, rng)
-		if ok {
-			w.injected[f.name]++
-		}
-		return ok
 	}
 	return false
 }
@@ -62,7 +75,7 @@ func down(rng *rand.Rand) time.Duration { return time.Duration(rng.IntN(250)) * 
 
 func turn(to weather) func(*world, *rand.Rand) bool {
 	return func(w *world, rng *rand.Rand) bool {
-		w.proxy.turn(to, time.Duration(50+rng.IntN(750))*time.Millisecond)
+		w.proxy.turn(to, brief(rng))
 		return true
 	}
 }
@@ -72,12 +85,13 @@ func killAll(w *world, rng *rand.Rand) bool {
 	pause := down(rng)
 	a := w.supervisor.fell(syscall.SIGKILL, pause)
 	b := w.relay.fell(syscall.SIGKILL, pause/2)
-	c := w.killCodex(rng, true)
+	c := w.killCodex(rng, true, true)
 	return a && b || c
 }
 
-// killCodex kills the process group of a run, or of all.
-func (w *world) killCodex(rng *rand.Rand, all bool) bool {
+// killCodex kills one run or all of them: the process group, or only the process
+// that was started.
+func (w *world) killCodex(rng *rand.Rand, all, group bool) bool {
 	running := w.running()
 	if len(running) == 0 {
 		return false
@@ -87,14 +101,18 @@ func (w *world) killCodex(rng *rand.Rand, all bool) bool {
 	}
 	hit := false
 	for _, p := range running {
-		hit = syscall.Kill(-p.PGID, syscall.SIGKILL) == nil || hit
+		pid := p.PID
+		if group {
+			pid = -p.PGID
+		}
+		hit = syscall.Kill(pid, syscall.SIGKILL) == nil || hit
 	}
 	return hit
 }
 
 // running are the processes of codex that are there now.
 func (w *world) running() []codexrun.Process {
-	st, err := sqlite.OpenReadOnly(w.t.Context(), w.path("state/state.db"))
+	st, err := sqlite.OpenReadOnly(w.t.Context(), w.path(stateFile))
 	if err != nil {
 		return nil // there is none yet, or it is being made
 	}

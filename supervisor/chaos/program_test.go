@@ -3,7 +3,9 @@
 package chaos_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync"
@@ -19,36 +21,43 @@ type program struct {
 	argv []string
 	env  []string
 	log  *os.File // a file, so that no process that outlives it holds a pipe
+	// ready is what it has logged once it is up.
+	ready  string
+	disk   *disk
+	capped spell // no room for its writes
 
 	mu sync.Mutex
 	// guarded by mu
-	life  *life // nil while there is none
-	lives int
-	after sync.WaitGroup // what brings it back
+	life    *life // nil while there is none
+	lives   int
+	refused int            // lives that found no room to begin
+	felled  bool           // it is being brought back
+	after   sync.WaitGroup // what brings it back
 }
 
 // life is one process.
 type life struct {
 	cmd   *exec.Cmd
 	began time.Time
+	said  int64         // how much of the log is of lives before
 	done  chan struct{} // closed when it has ended
 	// sent is the signal that is to end it, 0 for none; guarded by program.mu.
 	sent syscall.Signal
 }
-
-// listening is when a program surely handles signals, also on a busy machine.
-const listening = time.Second
 
 func (p *program) start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := &life{cmd: exec.Command(p.argv[0], p.argv[1:]...), began: time.Now(), done: make(chan struct{})}
 	l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = p.env, p.log, p.log
+	if info, err := p.log.Stat(); err == nil {
+		l.said = info.Size()
+	}
 	if err := l.cmd.Start(); err != nil {
 		p.t.Errorf("starting %s: %v", p.name, err)
 		return
 	}
-	p.life, p.lives = l, p.lives+1
+	p.life, p.lives, p.felled = l, p.lives+1, false
 	go func() {
 		defer close(l.done)
 		_ = l.cmd.Wait() // its state says all
@@ -69,9 +78,31 @@ func (p *program) ended(l *life) {
 	case l.sent == syscall.SIGTERM && st.Exited() && st.ExitStatus() == 0:
 	case l.sent == syscall.SIGTERM && st.Signaled() && st.Signal() == syscall.SIGTERM && lived < 2*time.Second:
 		// It came before there was a handler.
+	case st.Exited() && st.ExitStatus() == 1 && p.hadNoRoom(l):
+		p.refused++
 	default:
 		p.t.Errorf("%s ended by itself or not in order: %v after %s, we had sent %v", p.name, l.cmd.ProcessState, lived, l.sent)
 	}
+}
+
+// hadNoRoom reports whether a life ended before it was up, on a disk that was
+// full meanwhile. One that is up must get over that.
+func (p *program) hadNoRoom(l *life) bool {
+	if !p.disk.since(l.began) && !p.capped.since(l.began) {
+		return false
+	}
+	return !p.isUp(l)
+}
+
+// isUp reports whether a life has said that it is up.
+func (p *program) isUp(l *life) bool {
+	log, err := os.Open(p.log.Name())
+	if err != nil {
+		return false
+	}
+	defer log.Close()
+	said, err := io.ReadAll(io.NewSectionReader(log, l.said, 1<<20))
+	return err == nil && bytes.Contains(said, []byte(p.ready))
 }
 
 // end sends a signal that ends the program. It reports false when it does not
@@ -95,6 +126,9 @@ func (p *program) fell(sig syscall.Signal, down time.Duration) bool {
 	if !ok {
 		return false
 	}
+	p.mu.Lock()
+	p.felled = true
+	p.mu.Unlock()
 	p.after.Go(func() {
 		p.awaitEnd(l)
 		time.Sleep(down)
@@ -119,22 +153,30 @@ func (p *program) awaitEnd(l *life) {
 func (p *program) poke(sig syscall.Signal) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.listensLocked() && p.life.cmd.Process.Signal(sig) == nil
+}
+
+// listensLocked reports whether a signal that does not end it would not.
+func (p *program) listensLocked() bool {
 	// Before a program has asked for the signal, it ends by it.
-	if p.life == nil || time.Since(p.life.began) < listening {
-		return false
+	return p.life != nil && p.life.sent == 0 && p.isUp(p.life)
+}
+
+// revive starts it when it has ended by itself.
+func (p *program) revive() {
+	p.mu.Lock()
+	gone := p.life == nil && !p.felled
+	p.mu.Unlock()
+	if gone {
+		p.start()
 	}
-	return p.life.sent == 0 && p.life.cmd.Process.Signal(sig) == nil
 }
 
 // healthy waits until the program runs and no fault of it is going on.
 func (p *program) healthy() {
+	p.capped.over.Wait()
 	p.after.Wait()
-	p.mu.Lock()
-	gone := p.life == nil
-	p.mu.Unlock()
-	if gone {
-		p.start() // it had ended by itself, which has been said
-	}
+	p.revive()
 }
 
 // stop ends it in order, for good.

@@ -23,6 +23,7 @@ type ledger struct {
 	acked map[int64]relay.Draft   // :: id → the packet it was given to
 	seen  map[int64]relay.Message // :: id → what a reader got
 	ended map[int64]int           // :: packet → how many answers were seen
+	open  int                     // packets without one
 	wrong []string                // what may never be seen
 }
 
@@ -36,7 +37,9 @@ func (l *ledger) acknowledge(id int64, d relay.Draft) {
 	if other, ok := l.acked[id]; ok {
 		l.wrong = append(l.wrong, fmt.Sprintf("#%d was given to %q and to %q", id, other.Text, d.Text))
 	}
-	l.acked[id] = d
+	if l.acked[id] = d; l.ended[id] == 0 {
+		l.open++
+	}
 }
 
 // read takes down a page that came after a cursor.
@@ -50,7 +53,9 @@ func (l *ledger) read(after int64, messages []relay.Message) {
 		after = m.ID
 		l.seen[m.ID] = m
 		for _, id := range ends(m) {
-			l.ended[id]++
+			if l.ended[id]++; l.ended[id] == 1 && l.acked[id].Key != "" {
+				l.open--
+			}
 		}
 	}
 }
@@ -59,12 +64,7 @@ func (l *ledger) read(after int64, messages []relay.Message) {
 func (l *ledger) standing() (posted, open int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for id := range l.acked {
-		if l.ended[id] == 0 {
-			open++
-		}
-	}
-	return len(l.acked), open
+	return len(l.acked), l.open
 }
 
 // ends returns the packets that a message answers for good: a review, or the
@@ -94,8 +94,11 @@ func (w *world) post(ctx context.Context, poster int) {
 		if rng.IntN(10) == 0 {
 			d.Kind = relay.KindNote // which asks for nothing
 		}
+		if d.Target == isolated && rng.IntN(3) == 0 {
+			d.Meta = fmt.Appendf(nil, `{"commit":%q}`, w.repo.commits[rng.IntN(len(w.repo.commits))])
+		}
 		w.postUntilAcknowledged(c, d)
-		time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
+		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond)
 		for _, open := w.ledger.standing(); open > maxOpen && ctx.Err() == nil; _, open = w.ledger.standing() {
 			time.Sleep(20 * time.Millisecond)
 		}

@@ -4,6 +4,7 @@ package chaos_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -19,47 +20,70 @@ import (
 
 	"autoreview/codexrun/codextest"
 	"autoreview/relay/client"
-	"autoreview/supervisor/config"
 )
+
+// kit is what differs between a storm with a fake Codex and one with the real.
+type kit struct {
+	codex  func(w *world) string // makes it ready and returns its path
+	env    []string
+	calm   func(w *world) // has every later run be quick
+	faults []fault
+	// The longest wait between two faults, and what all may take to settle.
+	pause, settle time.Duration
+	// What a run may take, in all and in silence.
+	timeout, idle time.Duration
+}
 
 // world is the two programs with what is around them.
 type world struct {
 	t    *testing.T
+	kit  kit
 	seed uint64
 	dir  string // of all that is kept
 
 	relay, supervisor *program
 	proxy             *proxy
+	disk              *disk
+	repo              *repo
 	relayURL          string // past the proxy
 	ledger            *ledger
 	injected          map[string]int // :: kind of fault → how often
+	rewritten         spell          // another configuration
+	usual             settings
+	began, settled    time.Time
 
 	posting, following context.CancelFunc
 	posters, followers sync.WaitGroup
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, set setting, k kit) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "chaos-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, seed: seed, dir: dir, ledger: newLedger(), injected: make(map[string]int)}
+	w := &world{t: t, kit: k, seed: set.seed, dir: dir, ledger: newLedger(), injected: make(map[string]int)}
 	t.Cleanup(w.clean)
-	w.build()
 	addr := quietAddr(t)
 	w.relayURL = "http://" + addr
 	w.proxy = newProxy(t, addr, w.random("proxy"))
-	for _, name := range []string{"home", "codex", "fake", "a", "b", "c"} {
+	w.disk = newDisk(t, w.path("disk"))
+	for _, name := range []string{"bin", "conf", "fake", "a", "b", "c", "d", "disk/home", "disk/codex", "disk/tmp"} {
 		if err := os.Mkdir(w.path(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.write("fake/do", strings.Join(plans(w.random("plans"), 5000), "|"))
-	w.write("autoreview.toml", w.configuration())
+	w.repo = newRepo(t, w.path("d"))
+	w.build("relay", "autoreview/cmd/relay")
+	w.build("autoreview", "autoreview/cmd/autoreview")
+	codex := k.codex(w)
+	w.configure(usual(w, codex))
 	_, port, _ := net.SplitHostPort(addr)
-	w.relay = w.program("relay", "serve", "--port", port, "--data", w.path("data"), "--log-backup-count", "2")
-	w.supervisor = w.program("autoreview", "run", "--verbose", "--config", w.path("autoreview.toml"))
+	w.relay = w.program("relay", "serve", "--port", port, "--data", w.path("disk/data"),
+		"--log-max-mb", "2", "--channel-log-max-mb", "2", "--log-backup-count", "2")
+	w.relay.ready = "relay is ready:"
+	w.supervisor = w.program("autoreview", "run", "--verbose", "--config", w.path(configFile))
+	w.supervisor.ready = " watching watch="
 	return w
 }
 
@@ -80,11 +104,8 @@ func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 func (w *world) write(name, text string) {
 	w.t.Helper()
 	tmp := w.path(name) + ".new"
-	if err := os.WriteFile(tmp, []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.Rename(tmp, w.path(name)); err != nil {
-		w.t.Fatal(err)
+	if err := errors.Join(os.WriteFile(tmp, []byte(text), 0o600), os.Rename(tmp, w.path(name))); err != nil {
+		w.t.Error(err)
 	}
 }
 
@@ -96,20 +117,14 @@ func (w *world) random(use string) *rand.Rand {
 	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
 }
 
-// build makes the programs as a release does.
-func (w *world) build() {
+// build makes a program as a release does. It stays the same through all its
+// lives, whatever is built elsewhere meanwhile.
+func (w *world) build(name, pkg string) {
 	w.t.Helper()
-	if err := os.Mkdir(w.path("bin"), 0o700); err != nil {
-		w.t.Fatal(err)
-	}
-	for out, pkg := range map[string]string{
-		"relay": "autoreview/cmd/relay", "autoreview": "autoreview/cmd/autoreview", "codex": "autoreview/codexrun/codextest/fakecodex",
-	} {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", w.path("bin/"+out), pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			w.t.Fatalf("building %s: %v\n%s", pkg, err, text)
-		}
+	cmd := exec.Command("go", "build", "-trimpath", "-o", w.path("bin/"+name), pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		w.t.Fatalf("building %s: %v\n%s", pkg, err, text)
 	}
 }
 
@@ -139,37 +154,28 @@ func (w *world) program(name string, args ...string) *program {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = log.Close() })
-	p := &program{t: w.t, name: name, log: log, argv: append([]string{w.path("bin/" + name)}, args...), env: []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + w.path("home"), "CODEX_HOME=" + w.path("codex"), "XDG_STATE_HOME=" + w.path("home"),
-		codextest.FakeDir + "=" + w.path("fake"),
-	}}
+	p := &program{t: w.t, name: name, log: log, disk: w.disk, argv: append([]string{w.path("bin/" + name)}, args...), env: w.environ()}
 	w.t.Cleanup(p.destroy)
 	return p
 }
 
-// The watches differ in what is most likely to lose or to double a packet: who
-// posts, whether a thread goes on, and whether packets share a review.
-var channels = []string{"chan-a", "chan-b", "chan-c"}
-
-func (w *world) configuration() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "relay = %q\nstate_dir = %q\ncodex_bin = %q\nworkers = 3\ngrace = \"1s\"\n", w.proxy.url(), w.path("state"), w.path("bin/codex"))
-	for i, extra := range []string{`session = "continue"`, `deliver = "mcp"`, `coalesce = "200ms"`} {
-		fmt.Fprintf(&b, "\n[[watch]]\nname = %q\nchannel = %q\nworkdir = %q\ntimeout = \"4s\"\nidle_timeout = \"2s\"\n%s\n",
-			"watch-"+channels[i], channels[i], w.path(string(rune('a'+i))), extra)
-		for _, class := range config.RetryClasses {
-			if class != "input_too_large" {
-				fmt.Fprintf(&b, "retry.%s = { first = \"1s\", limit = \"1s\" }\n", class)
-			}
-		}
-	}
-	return b.String()
+// environ has nothing of the user's, and the mark by which whatever was started
+// here can be told from all else.
+func (w *world) environ() []string {
+	return append([]string{
+		"PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.path("disk/tmp"), "HOME=" + w.path("disk/home"), "CODEX_HOME=" + w.path("disk/codex"),
+		"XDG_STATE_HOME=" + w.path("disk/home"), "GIT_CONFIG_GLOBAL=/dev/null",
+		codextest.FakeDir + "=" + w.path("fake"), w.mark(),
+	}, w.kit.env...)
 }
+
+func (w *world) mark() string { return "CHAOS_WORLD=" + w.dir }
 
 // begin starts all, and packets once the supervisor has its place in the log:
 // what came before its very first start would be history.
 func (w *world) begin() {
 	w.t.Helper()
+	w.began = time.Now()
 	w.relay.start()
 	w.supervisor.start()
 	w.until(time.Minute, "the supervisor watches", func() bool {
@@ -180,7 +186,7 @@ func (w *world) begin() {
 	posting, stopPosting := context.WithCancel(w.t.Context())
 	w.following, w.posting = stopReading, stopPosting
 	w.followers.Go(func() { w.follow(reading) })
-	for i := range 2 {
+	for i := range 3 {
 		w.posters.Go(func() { w.post(posting, i) })
 	}
 	w.t.Cleanup(func() { // a test that gave up half way
