@@ -193,11 +193,12 @@ func (r *readers) stop() {
 const settle, longest = 250 * time.Millisecond, 2 * time.Second
 
 // FollowFile calls changed each time that the content of a file has changed and
-// was left alone for a quarter of a second, until ctx ends. It watches the
-// file's folder, and where the file is a link that of its target as well, so
+// was left alone for a quarter of a second, until ctx ends. known is the content
+// that the caller has read, so that what changed since then counts. It watches
+// the file's folder, and where the file is a link that of its target as well, so
 // that a file which is replaced, as editors and installers do, is noticed. The
 // error says that it cannot be watched.
-func FollowFile(ctx context.Context, path string, changed func()) error {
+func FollowFile(ctx context.Context, path string, known []byte, changed func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watching %s: %w", path, err)
@@ -207,7 +208,7 @@ func FollowFile(ctx context.Context, path string, changed func()) error {
 		return fmt.Errorf("watching the folder of %s: %w", path, err)
 	}
 	followTarget(w, path)
-	seen, _ := os.ReadFile(path)
+	seen := known
 	timer := time.NewTimer(0)
 	<-timer.C
 	var first time.Time // of the events since the file was read
@@ -217,6 +218,7 @@ func FollowFile(ctx context.Context, path string, changed func()) error {
 		}
 		timer.Reset(min(settle, max(longest-time.Since(first), 0)))
 	}
+	stir() // it may have changed before it was watched
 	for {
 		select {
 		case <-ctx.Done():

@@ -218,7 +218,7 @@ func TestFollowFile(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	seen := make(chan string, 100)
 	done := make(chan error, 1)
-	go func() { done <- supervisor.FollowFile(ctx, path, func() { seen <- read(t, path) }) }()
+	go func() { done <- supervisor.FollowFile(ctx, path, []byte("0"), func() { seen <- read(t, path) }) }()
 	next := func(want string) {
 		t.Helper()
 		select {
@@ -296,7 +296,7 @@ func TestFollowFileInABusyFolder(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	seen := make(chan string, 100)
 	done := make(chan error, 1)
-	go func() { done <- supervisor.FollowFile(ctx, path, func() { seen <- read(t, path) }) }()
+	go func() { done <- supervisor.FollowFile(ctx, path, []byte("0"), func() { seen <- read(t, path) }) }()
 	awaitFollower(t, seen, path)
 	write(t, path, "changed")
 	busy := time.NewTicker(50 * time.Millisecond)
@@ -320,7 +320,24 @@ func TestFollowFileInABusyFolder(t *testing.T) {
 }
 
 func TestFollowFileWithoutAFolder(t *testing.T) {
-	if err := supervisor.FollowFile(t.Context(), filepath.Join(t.TempDir(), "none", "x.toml"), func() {}); err == nil {
+	if err := supervisor.FollowFile(t.Context(), filepath.Join(t.TempDir(), "none", "x.toml"), nil, func() {}); err == nil {
 		t.Error("FollowFile of a file in no folder: want an error")
+	}
+}
+
+// A change between the reading of the file and the beginning of the watch is
+// noticed as well.
+func TestFollowFileThatChangedBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "autoreview.toml")
+	write(t, path, "changed while the supervisor started")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	noticed := false
+	err := supervisor.FollowFile(ctx, path, []byte("as it was read"), func() {
+		noticed = true
+		cancel()
+	})
+	if err != nil || !noticed {
+		t.Errorf("FollowFile: got %v, noticed %v", err, noticed)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,7 @@ func (f runFlags) instance() instance {
 
 func supervise(cmd *cobra.Command, f runFlags) error {
 	ctx, talk := cmd.Context(), cmd.ErrOrStderr()
+	known := contentOf(f.config)
 	cfg, err := loadConfig(f.config, talk)
 	if err != nil {
 		return err
@@ -112,6 +114,7 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 	defer release()
 	if f.standby {
 		// It may have stood by for days.
+		known = contentOf(f.config)
 		if cfg, err = reread(cfg, f.config); err != nil {
 			return err
 		}
@@ -151,7 +154,7 @@ func supervise(cmd *cobra.Command, f runFlags) error {
 	fmt.Fprintf(talk, "autoreview: %s; page: %s/\n", describe(cfg), cfg.Relay)
 	notify("READY=1\nSTATUS=" + describe(cfg))
 	defer notify("STOPPING=1")
-	defer steer(ctx, s, cfg.Path, log)()
+	defer steer(ctx, s, cfg.Path, known, log)()
 	return s.Run(ctx)
 }
 
@@ -163,6 +166,13 @@ func reread(cfg config.Config, path string) (config.Config, error) {
 		err = fmt.Errorf("state_dir was changed from %s to %s while this one stood by: start it again", cfg.StateDir, again.StateDir)
 	}
 	return again, err
+}
+
+// contentOf is what a configuration file holds, nil when it cannot be read: that
+// is for loadConfig to say.
+func contentOf(path string) []byte {
+	b, _ := os.ReadFile(cmp.Or(path, config.DefaultFile))
+	return b
 }
 
 func signalOnce(c chan<- struct{}) {

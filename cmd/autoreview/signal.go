@@ -41,15 +41,15 @@ func atTerminal() bool {
 	return isatty.IsTerminal(os.Stdin.Fd()) || isatty.IsTerminal(os.Stderr.Fd())
 }
 
-// steer lets signals and the configuration's file steer a supervisor until stop
-// is called: a reload, and the end of a person's patience. The first stop signal
+// steer lets signals and the configuration's file, which had the content known
+// when it was read, steer a supervisor until stop is called: a reload, and the end of a person's patience. The first stop signal
 // ends ctx by other means.
-func steer(ctx context.Context, s *supervisor.Supervisor, file string, log *slog.Logger) (stop func()) {
+func steer(ctx context.Context, s *supervisor.Supervisor, file string, known []byte, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	if file != "" {
 		wg.Go(func() {
-			if err := supervisor.FollowFile(ctx, file, s.Reload); err != nil {
+			if err := supervisor.FollowFile(ctx, file, known, s.Reload); err != nil {
 				log.Warn("changes of the configuration are not noticed, send a SIGHUP instead", "err", err)
 			}
 		})
