@@ -89,12 +89,12 @@ func reviewDraft(w config.Watch, j state.Job, r reviewed) relay.Draft {
 // noticeDraft is the message that says that there will be no review.
 func noticeDraft(w config.Watch, j state.Job, class codexrun.Class, reason string) relay.Draft {
 	meta := answerMeta{Terminal: true, Class: string(class), Packets: j.PacketIDs(), Log: j.LogID, Watch: w.Name, Schedule: j.Schedule, Hop: nextHop(j.Packets)}
-	again := "To have it reviewed, post the packet again."
+	text := fmt.Sprintf("**Review of %s: none.** I gave up after %s: %s (%s).\n\nNothing was reviewed, so this is neither an approval nor a finding. To have it reviewed, post the packet again.",
+		about(j), times(j.Attempt), sentence(reason), class)
 	if j.Schedule != "" {
-		again = "The schedule goes on with its next time."
+		text = fmt.Sprintf("**Nothing from the schedule %q.** I gave up after %s: %s (%s).\n\nIt goes on with its next time.",
+			j.Schedule, times(j.Attempt), sentence(reason), class)
 	}
-	text := fmt.Sprintf("**Review of %s: none.** I gave up after %s: %s (%s).\n\nNothing was reviewed, so this is neither an approval nor a finding. %s",
-		about(j), times(j.Attempt), sentence(reason), class, again)
 	return relay.Draft{
 		Target: j.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindStatus,
 		ReplyTo: j.Newest(), Key: j.Key, Meta: encodeMeta(meta), Source: source,

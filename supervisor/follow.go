@@ -130,7 +130,7 @@ func (s JobStatus) sentence() string {
 	case JobRunning:
 		text += ": " + string(s.Phase)
 	case JobDone:
-		text += fmt.Sprintf(": %s, #%d", verdictOr(s.Verdict), s.AnswerID)
+		text += fmt.Sprintf(": %s, #%d", s.result(), s.AnswerID)
 		if s.Class != "" {
 			text += fmt.Sprintf(" (%s): %s", s.Class, s.Reason)
 		}
@@ -145,11 +145,4 @@ func (s JobStatus) sentence() string {
 		}
 	}
 	return strings.Join(strings.Fields(text), " ")
-}
-
-func verdictOr(v string) string {
-	if v == "" {
-		return "reviewed"
-	}
-	return v
 }

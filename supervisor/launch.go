@@ -77,7 +77,9 @@ func (l *launch) spec(ctx context.Context) (codexrun.Spec, error) {
 			return spec, err
 		}
 	} else {
-		spec.Schema = verdict.Schema()
+		if l.task() != config.TaskDigest {
+			spec.Schema = verdict.Schema()
+		}
 		if l.s.cfg.TokenEnv != "" {
 			// This Codex has no business with the relay.
 			spec.Unset = append(spec.Unset, l.s.cfg.TokenEnv)

@@ -118,9 +118,9 @@ func (l *launch) verdict(ctx context.Context, res codexrun.Result) reviewed {
 }
 
 // judge looks at the answer of a run whose turn came to its end: one that is no
-// verdict is a way to end of its own.
+// verdict is a way to end of its own. A digest has none.
 func (l *launch) judge(res codexrun.Result) codexrun.Result {
-	if res.Class != codexrun.Completed || l.w.Deliver == config.DeliverMCP {
+	if res.Class != codexrun.Completed || l.w.Deliver == config.DeliverMCP || l.task() == config.TaskDigest {
 		return res
 	}
 	if _, err := verdict.Parse(res.Final); err != nil {

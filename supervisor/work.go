@@ -155,6 +155,9 @@ func (s *Supervisor) attempt(ctx context.Context, c claimed, j *state.Job) outco
 	if w.Deliver == config.DeliverMCP {
 		return s.afterMCP(ctx, w, *j, l, res)
 	}
+	if l.task() == config.TaskDigest {
+		return s.afterDigest(ctx, l, res)
+	}
 	r := l.verdict(ctx, res)
 	if ctx.Err() != nil && r.err != nil {
 		return outcome{released: true}
