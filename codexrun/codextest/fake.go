@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"sort"
 	"strings"
 	"syscall"
 	"testing"
@@ -145,8 +146,11 @@ func (f *fake) main(argv []string, stdin io.Reader) int {
 // newRun numbers the run, records its argv and finds its plan.
 func (f *fake) newRun(argv []string) (dir string) {
 	n := 1
+	if f.dir != "" {
+		n = f.lastRun() + 1
+	}
 	for ; f.dir != ""; n++ {
-		dir = filepath.Join(f.dir, "runs", fmt.Sprintf("%03d", n))
+		dir = f.runDir(n)
 		if os.MkdirAll(filepath.Dir(dir), 0o700) != nil || os.Mkdir(dir, 0o700) == nil {
 			break
 		}
@@ -160,6 +164,22 @@ func (f *fake) newRun(argv []string) (dir string) {
 	plans := strings.Split(do, "|")
 	f.plan = strings.Fields(plans[min(n, len(plans))-1])
 	return dir
+}
+
+func (f *fake) runDir(n int) string { return filepath.Join(f.dir, "runs", fmt.Sprintf("%03d", n)) }
+
+// lastRun is the number of the latest run, found without a look at each of what
+// may be many thousands: they have no gap.
+func (f *fake) lastRun() int {
+	there := func(n int) bool {
+		_, err := os.Stat(f.runDir(n))
+		return err == nil
+	}
+	limit := 1
+	for there(limit) {
+		limit *= 2
+	}
+	return sort.Search(limit, func(i int) bool { return !there(i + 1) })
 }
 
 // keep writes a record; whoever looks for it sees when it is missing.
