@@ -7,7 +7,7 @@ FUZZTIME ?= 5s
 PREFIX  ?= $(shell $(GO) env GOPATH)/bin
 GOFILES  = $(shell git ls-files -co --exclude-standard '*.go')
 
-.PHONY: help build install demo test race lint fuzz soak check bench cross compat tools clean
+.PHONY: help build install demo test race lint fuzz soak check bench cross chaos sim compat tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ chaos: ## kill everything at random moments: CHAOS_FAULTS=300, CHAOS_SEED, CHAOS
 
 soak: ## 1000 runs, streams, waits and calls, then both programs under load: SOAK_TIME=10m
 	@SOAK_RUNS=$${SOAK_RUNS:-1000} SOAK_TIME=$${SOAK_TIME:-10m} $(GO) test -count 1 -timeout 0 -v ./supervisor/soak
+
+sim: ## simulate trouble step by step: SIM_SCHEDULES=10000, SIM_SEED
+	@SIM_SCHEDULES=$${SIM_SCHEDULES:-10000} $(GO) test -count 1 -timeout 0 -v -run '^TestThePromiseHoldsInEverySchedule$$' ./supervisor/sim
 
 check: lint test fuzz cross ## everything that must be green before a commit lands
 

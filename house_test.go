@@ -62,6 +62,7 @@ var floors = map[string]int{
 	"codexrun/codextest/fakecodex": 2,
 
 	"supervisor/chaos": 4,
+	"supervisor/sim":   4,
 	"supervisor/soak":  4,
 
 	"cmd/relay":      4,

@@ -155,12 +155,16 @@ type reader struct {
 // follow starts the readers of new watches and of those that changed, and ends
 // the others. Where a reader had got to is in the state.
 func (r *readers) follow(ctx context.Context, p *plan) {
-	for name, old := range r.running {
-		if w, ok := p.watches[name]; !ok || !reflect.DeepEqual(old.watch, w) {
-			old.cancel()
-			<-old.done
-			delete(r.running, name)
+	var ending []string
+	for _, name := range slices.Sorted(maps.Keys(r.running)) {
+		if w, ok := p.watches[name]; !ok || !reflect.DeepEqual(r.running[name].watch, w) {
+			r.running[name].cancel()
+			ending = append(ending, name)
 		}
+	}
+	for _, name := range ending {
+		<-r.running[name].done
+		delete(r.running, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.watches)) {
 		if _, ok := r.running[name]; ok {
