@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -126,19 +127,28 @@ func failed(j state.Job, reason string) state.Job {
 // The waits between attempts to write to the state.
 const saveFirst, saveLimit = 50 * time.Millisecond, 30 * time.Second
 
-// save stores a job, also while the supervisor stops. While the disk takes
-// nothing it tries again, for a job that is not stored has nobody who goes on
-// with it; when the supervisor is to stop first, the next life finds the job as
-// it was and it reports false.
+// save stores a job, also while the supervisor stops: one that is not stored has
+// nobody who goes on with it. When the supervisor is to stop before the disk takes
+// it, the next life finds the job as it was and it reports false.
 func (s *Supervisor) save(ctx context.Context, j state.Job) bool {
+	log := s.log.With("watch", j.Watch, "job", j.ID)
+	ok := s.insist(ctx, log, func(ctx context.Context) error { return s.state.Save(ctx, j, s.now()) })
+	if ok {
+		s.live.touch()
+	}
+	return ok
+}
+
+// insist writes to the state and, while the disk takes nothing, tries again. It
+// reports false when the supervisor is to stop first. ctx need not be alive.
+func (s *Supervisor) insist(ctx context.Context, log *slog.Logger, write func(context.Context) error) bool {
 	for attempt := 1; ; attempt++ {
-		err := s.state.Save(context.WithoutCancel(ctx), j, s.now())
+		err := write(context.WithoutCancel(ctx))
 		if err == nil {
-			s.live.touch()
 			return true
 		}
 		if attempt == 1 {
-			s.log.Error("could not save a job, trying again", "watch", j.Watch, "job", j.ID, "err", err)
+			log.Error("could not write to the state, trying again", "err", err)
 		}
 		if !s.pause(ctx, backoff(saveFirst, saveLimit, attempt)) {
 			return false

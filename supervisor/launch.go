@@ -168,8 +168,7 @@ func (l *launch) keepThread(ctx context.Context, id string) error {
 }
 
 func (l *launch) endRun(ctx context.Context, res codexrun.Result) {
-	ctx = context.WithoutCancel(ctx)
-	before, err := l.s.state.ThreadUsage(ctx, res.ThreadID)
+	before, err := l.s.state.ThreadUsage(context.WithoutCancel(ctx), res.ThreadID)
 	if err != nil {
 		l.s.log.Warn("could not read what the thread used before", "run", l.run.ID, "err", err)
 	}
@@ -180,9 +179,9 @@ func (l *launch) endRun(ctx context.Context, res codexrun.Result) {
 	}
 	l.used = l.used.Plus(l.run.Used)
 	l.run.Thread, l.run.Class, l.run.Text, l.run.Exit, l.run.Ended = res.ThreadID, string(res.Class), res.Text, res.ExitCode, l.s.now()
-	if err := l.s.state.SaveRun(ctx, l.run); err != nil {
-		l.s.log.Error("could not save a run", "run", l.run.ID, "err", err)
-	}
+	// One that is not stored counts as running until the next start.
+	log := l.s.log.With("watch", l.w.Name, "job", l.job.ID, "run", l.run.ID)
+	l.s.insist(ctx, log, func(ctx context.Context) error { return l.s.state.SaveRun(ctx, l.run) })
 }
 
 func usage(u codexrun.Usage) state.Usage {

@@ -23,6 +23,12 @@ import (
 // disk would, until allow is called.
 func (w *world) refuseWrites(to state.JobState) (allow func()) {
 	w.t.Helper()
+	return w.refuseUpdates("job", "NEW.state = '"+string(to)+"'")
+}
+
+// refuseUpdates makes the state refuse to change rows so, until allow is called.
+func (w *world) refuseUpdates(table, so string) (allow func()) {
+	w.t.Helper()
 	exec := func(statement string) {
 		w.t.Helper()
 		db, err := sql.Open("sqlite", filepath.Join(w.dir, "state.db"))
@@ -34,9 +40,32 @@ func (w *world) refuseWrites(to state.JobState) (allow func()) {
 			w.t.Fatal(err)
 		}
 	}
-	exec(`CREATE TRIGGER full BEFORE UPDATE ON job WHEN NEW.state = '` + string(to) + `'
+	exec(`CREATE TRIGGER full BEFORE UPDATE ON ` + table + ` WHEN ` + so + `
 		BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`)
 	return func() { exec(`DROP TRIGGER full`) }
+}
+
+// A run whose end cannot be saved for a while has ended all the same: it does not
+// count as running until the next start.
+func TestAFullDiskDelaysTheEndOfARun(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.live(func() {
+			allow := w.refuseUpdates("run", "NEW.ended != 0")
+			id := w.packet("one")
+			w.settle(time.Minute)
+			allow()
+			w.settle(time.Hour)
+			w.checkAnswered(id)
+			w.inState(func(s state.Store) {
+				if open, err := s.OpenRuns(t.Context()); err != nil || len(open) > 0 {
+					t.Errorf("runs that have not ended: got %+v, %v", open, err)
+				}
+			})
+		})
+		if n := len(w.codex.runs()); n != 1 {
+			t.Errorf("codex ran %d times, want once", n)
+		}
+	})
 }
 
 // A verdict that cannot be saved for a while is kept and saved later; the model
