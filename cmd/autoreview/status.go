@@ -63,7 +63,10 @@ func printStatus(w io.Writer, st supervisor.Status, colour bool) error {
 		t.row("", oneLine(s.Name, 40), oneLine(s.Channel, 40), fmt.Sprintf("#%d", s.ReadThrough),
 			fmt.Sprint(s.Queued+s.Waiting+s.Running), fmt.Sprint(s.Done), fmt.Sprint(s.Failed), watchText(s, st.Time))
 	}
-	if err := t.Flush(); err != nil || len(st.Jobs) == 0 {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := printSchedules(w, st, colour); err != nil || len(st.Jobs) == 0 {
 		return err
 	}
 	fmt.Fprintln(w)
@@ -73,6 +76,27 @@ func printStatus(w io.Writer, st supervisor.Status, colour bool) error {
 		t.row(hues[j.State], fmt.Sprint(j.ID), oneLine(j.Watch, 40), subject(j), string(j.State), jobText(j, st.Time))
 	}
 	return t.Flush()
+}
+
+func printSchedules(w io.Writer, st supervisor.Status, colour bool) error {
+	if len(st.Schedules) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t := newTable(w, colour)
+	t.row("", "SCHEDULE", "TASK", "WATCH", "NEXT", "LAST", "WHAT CAME OF IT")
+	for _, s := range st.Schedules {
+		t.row("", oneLine(s.Name, 40), s.Task, oneLine(orWord(s.Watch, "-"), 40), clockOr(s.Next, st.Time), clockOr(s.Last, st.Time), oneLine(orWord(s.Result, "-"), 100))
+	}
+	return t.Flush()
+}
+
+// clockOr is clock, or a dash for no time.
+func clockOr(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return clock(t, now)
 }
 
 // watchText says how a watch stands.
@@ -98,6 +122,9 @@ func jobText(j supervisor.JobStatus, now time.Time) string {
 	switch j.State {
 	case supervisor.JobDone:
 		text := orWord(j.Verdict, "reviewed")
+		if j.Verdict == "" && j.Schedule != "" {
+			text = "posted"
+		}
 		if j.Class != "" {
 			text += " (" + j.Class + ")"
 		}

@@ -55,7 +55,12 @@ func standing() supervisor.Status {
 			{Name: "api", Channel: "api", State: supervisor.WatchWatching, Since: before(time.Minute), Held: &supervisor.Held{Class: "auth", Reason: "not logged in", Since: before(time.Hour), Until: now.Add(5 * time.Minute)}},
 			{Name: "new", Channel: "new", State: supervisor.WatchStarting},
 		},
+		Schedules: []supervisor.ScheduleStatus{
+			{Name: "morning", Task: "digest", Watch: "proj-x", Next: now.Add(20 * time.Hour), Last: before(4 * time.Hour), Result: "posted, #47", Job: 10},
+			{Name: "clean", Task: "retention", Next: now.Add(2 * time.Hour)},
+		},
 		Jobs: []supervisor.JobStatus{
+			{ID: 10, Watch: "proj-x", Schedule: "morning", Generation: 1, Attempt: 1, State: supervisor.JobDone, AnswerID: 47},
 			{ID: 9, Watch: "proj-x", Packets: []int64{44}, Generation: 1, State: supervisor.JobQueued},
 			{ID: 8, Watch: "proj-x", Packets: []int64{42, 43}, Generation: 1, Attempt: 1, State: supervisor.JobWaiting, Class: "usage_limit", Reason: "the window is used up", Until: now.Add(26 * time.Hour)},
 			{ID: 7, Watch: "proj-x", Packets: []int64{41}, Generation: 2, Attempt: 1, State: supervisor.JobRunning, Phase: supervisor.PhaseCommand, Doing: "go test \x1b[31m./...", Run: 12, Since: before(12 * time.Second), LastEvent: before(12 * time.Second)},
