@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,14 +80,44 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeAddress is where nothing listened a moment ago.
+// The ports of scripts lie below those that an operating system gives out by
+// itself. One of the latter may be somebody else's again, another script's or
+// another test's, before the autoreview under test opens it.
+const lowestPort, highestPort = 20_000, 32_000
+
+var nextPort atomic.Int64 // counts the ports that freeAddress has looked at
+
+// freeAddress is where nothing listened a moment ago. No two calls return the
+// same, and those of another process begin elsewhere.
 func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
+	const ports = highestPort - lowestPort
+	for range ports {
+		port := lowestPort + (int64(os.Getpid())*97+nextPort.Add(1))%ports
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.FormatInt(port, 10)))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return "http://" + l.Addr().String()
 	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	panic("there is no free port")
+}
+
+// What two scripts, or a script and any other program, are given is never the
+// same.
+func TestFreeAddress(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 50 {
+		address := freeAddress()
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if port, err := strconv.Atoi(u.Port()); err != nil || port < lowestPort || port >= highestPort || seen[address] {
+			t.Errorf("freeAddress: got %s (before: %v), want a new one with a port from %d to %d", address, seen[address], lowestPort, highestPort)
+		}
+		seen[address] = true
+	}
 }
 
 type running map[string]*exec.Cmd // :: name → process
