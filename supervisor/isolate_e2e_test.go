@@ -36,7 +36,7 @@ func TestRealIsolatedReview(t *testing.T) {
 					write(t, filepath.Join(dir, "file"), "the author goes on\n")
 				}
 				return codextest.InTurn(
-					[]codextest.Step{codextest.Shell(r, "cat file; ls secret; git status --porcelain; git diff; git log --oneline; touch in-the-copy")},
+					[]codextest.Step{codextest.Shell(r, "cat file; ls secret; git status --porcelain; git diff; git log --oneline; touch in-the-copy; true")},
 					[]codextest.Step{codextest.Say(seen)},
 				)(r)
 			}, fmt.Sprintf("isolate = true\nsandbox = %q", sandbox))

@@ -220,6 +220,7 @@ func reason(stderr []byte, err error) string {
 		_, after, numbered := strings.Cut(text, "0: ")
 		switch {
 		case text == "", strings.HasPrefix(text, "WARNING"), strings.HasPrefix(text, "Caused by"),
+			strings.HasSuffix(text, "failed to load configuration"), // up to 0.145
 			strings.HasSuffix(text, "failed to load bootstrap configuration"),
 			strings.HasPrefix(text, "thread 'main'"):
 			continue

@@ -89,6 +89,9 @@ func TestCodexConfig(t *testing.T) {
 		{"Codex refuses it", "codex_config", func(p *place) {
 			p.fakeCodex("0.169.0", `"mcp list --json") printf 'WARNING: x\nError: failed to load bootstrap configuration\n\nCaused by:\n    invalid type: integer\n' >&2; exit 1 ;;`)
 		}, doctor.Fail, []string{"invalid type: integer"}},
+		{"an older Codex refuses it", "codex_config", func(p *place) {
+			p.fakeCodex("0.145.0", `"mcp list --json") printf 'Error: failed to load configuration\n\nCaused by:\n    0: /x/config.toml:1:9: invalid type: integer\n    1: invalid\n' >&2; exit 1 ;;`)
+		}, doctor.Fail, []string{"config.toml:1:9: invalid type: integer"}},
 
 		{"nothing stale", "codex_stale", trusted, doctor.OK, nil},
 		{"stale in the user's", "codex_stale", func(p *place) { p.write("home/.codex/config.toml", "[mcp.claudecodex]\nurl = \"x\"\n") }, doctor.Warn, []string{"[mcp.claudecodex]", "mcp_servers"}},
