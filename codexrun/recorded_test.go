@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -110,6 +111,7 @@ func TestRecordingsAreOfTheTestedVersions(t *testing.T) {
 	if recordedVersions[0] != codexrun.MinVersion || recordedVersions[len(recordedVersions)-1] != codexrun.NewestVersion {
 		t.Errorf("recorded versions: got %v, want them from %s to %s", recordedVersions, codexrun.MinVersion, codexrun.NewestVersion)
 	}
+	checkDocumented(t)
 	files, err := filepath.Glob(filepath.Join("testdata", "recorded", "*", "*"))
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +122,22 @@ func TestRecordingsAreOfTheTestedVersions(t *testing.T) {
 		if !slices.ContainsFunc(rows, func(r row) bool { return r.name == name }) || !slices.Contains(recordedVersions, filepath.Base(filepath.Dir(file))) {
 			t.Errorf("no row for %s", file)
 		}
+	}
+}
+
+// checkDocumented: the page for the user lists the same versions.
+func checkDocumented(t *testing.T) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "codex.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d+\.\d+\.\d+) \|`).FindAllStringSubmatch(string(page), -1) {
+		got = append(got, m[1])
+	}
+	if !slices.Equal(got, recordedVersions) {
+		t.Errorf("docs/codex.md: got the versions %v, want %v", got, recordedVersions)
 	}
 }
 
