@@ -56,7 +56,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 			return w.path("bin/codex")
 		},
 		calm:   func(w *world) { w.write("fake/do", calm) },
-		faults: faults, pause: 600 * time.Millisecond,
+		faults: faults, pause: 600 * time.Millisecond, open: 60,
 		// The longest wait of the supervisor in it is the half minute between
 		// attempts to post.
 		settle: 90 * time.Second, timeout: 4 * time.Second, idle: 2 * time.Second,

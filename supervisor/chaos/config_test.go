@@ -24,8 +24,9 @@ var (
 	extras   = []string{`session = "continue"`, `deliver = "mcp"`, `coalesce = "200ms"`, `isolate = true`}
 )
 
-// isolated is the channel whose watch reviews in worktrees.
-const isolated = "chan-d"
+// byItself is the channel that Codex posts in by itself, isolated the one whose
+// watch reviews in worktrees.
+const byItself, isolated = "chan-b", "chan-d"
 
 // Two schedules: one whose due times anybody can tell, and one that is due as
 // often as there is time for.

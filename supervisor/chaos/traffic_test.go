@@ -13,9 +13,6 @@ import (
 	"autoreview/relay/client"
 )
 
-// maxOpen is how many packets may wait for an answer before no more are posted.
-const maxOpen = 60
-
 // ledger is what the relay has told its clients.
 type ledger struct {
 	mu sync.Mutex
@@ -99,7 +96,7 @@ func (w *world) post(ctx context.Context, poster int) {
 		}
 		w.postUntilAcknowledged(c, d)
 		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond)
-		for _, open := w.ledger.standing(); open > maxOpen && ctx.Err() == nil; _, open = w.ledger.standing() {
+		for _, open := w.ledger.standing(); open > w.kit.open && ctx.Err() == nil; _, open = w.ledger.standing() {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}

@@ -28,6 +28,7 @@ type kit struct {
 	env    []string
 	calm   func(w *world) // has every later run be quick
 	faults []fault
+	open   int // how many packets may wait for an answer before no more are posted
 	// The longest wait between two faults, and what all may take to settle.
 	pause, settle time.Duration
 	// What a run may take, in all and in silence.
