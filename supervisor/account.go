@@ -23,11 +23,7 @@ func (CLI) Windows() (codexrun.Windows, bool) { return codexrun.ReadWindows("") 
 // last review that went well says nothing, and neither does one that a review
 // has proved wrong.
 func (s *Supervisor) accountUntil(ctx context.Context, now time.Time) (until time.Time, why string) {
-	codex, ok := s.codex.(accounts)
-	if !ok {
-		return time.Time{}, ""
-	}
-	w, ok := codex.Windows()
+	w, ok := s.Account()
 	if !ok {
 		return time.Time{}, ""
 	}

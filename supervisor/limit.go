@@ -43,12 +43,6 @@ func (p *plan) limitsTime() bool {
 // watches and by its own, and which limit it is that it waits for. A time that
 // is not after now means that it may now. spent is in the order of time.
 func limitUntil(all config.Limits, w config.Watch, spent []state.Spend, now time.Time) (until time.Time, why string) {
-	var own []state.Spend
-	for _, v := range spent {
-		if v.Watch == w.Name {
-			own = append(own, v)
-		}
-	}
 	check := func(l config.Limits, spent []state.Spend, whose string) {
 		for _, win := range windows(l) {
 			if at := runsUntil(win, spent, now); at.After(until) {
@@ -60,8 +54,24 @@ func limitUntil(all config.Limits, w config.Watch, spent []state.Spend, now time
 		}
 	}
 	check(all, spent, " over all watches")
-	check(w.Limits, own, "")
+	check(w.Limits, spentBy(w.Name, spent), "")
 	return until, why
+}
+
+func spentBy(watch string, spent []state.Spend) (own []state.Spend) {
+	for _, v := range spent {
+		if v.Watch == watch {
+			own = append(own, v)
+		}
+	}
+	return own
+}
+
+func tokens(spent []state.Spend) (sum int64) {
+	for _, v := range spent {
+		sum += v.Tokens
+	}
+	return sum
 }
 
 // runsUntil is when fewer runs than the limit are in the window.
@@ -76,10 +86,7 @@ func runsUntil(w window, spent []state.Spend, now time.Time) time.Time {
 // tokensUntil is when fewer tokens than the limit are in the window.
 func tokensUntil(w window, spent []state.Spend, now time.Time) time.Time {
 	recent := since(spent, now.Add(-w.span))
-	var sum int64
-	for _, v := range recent {
-		sum += v.Tokens
-	}
+	sum := tokens(recent)
 	var until time.Time
 	for _, v := range recent {
 		if w.tokens == 0 || sum < w.tokens {

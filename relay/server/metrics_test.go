@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"autoreview/relay"
 	"autoreview/relay/config"
 	"autoreview/relay/relaytest"
@@ -53,6 +55,20 @@ func TestMetrics(t *testing.T) {
 		if strings.Contains(body, secret) {
 			t.Errorf("metrics name %q", secret)
 		}
+	}
+}
+
+// Names, units and help are as Prometheus has them everywhere.
+func TestMetricsLint(t *testing.T) {
+	r := relaytest.Start(t)
+	r.Post("proj-x", "claude", "one")
+	_, _, body := get(t, r.URL+"/metrics")
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 }
 

@@ -74,7 +74,7 @@ func (m *Metrics) handler() http.Handler {
 
 // watch adds what is read from a supervisor.
 func (m *Metrics) watch(s *supervisor.Supervisor) {
-	m.registry.MustRegister(standing{s})
+	m.registry.MustRegister(standing{s}, quota{s})
 }
 
 // standing collects how a supervisor stands.
