@@ -8,7 +8,7 @@ import (
 )
 
 // maxCachedBytes bounds the HTML that is kept.
-const maxCachedBytes = 32 << 20
+const maxCachedBytes = 8 << 20
 
 // htmlCache renders texts and keeps the HTML of the messages used last. Messages
 // are immutable and ids are never reused, so nothing in it goes stale.
