@@ -7,10 +7,10 @@ FUZZTIME ?= 5s
 PREFIX  ?= $(shell $(GO) env GOPATH)/bin
 GOFILES  = $(shell git ls-files -co --exclude-standard '*.go')
 
-.PHONY: help build install demo test race lint fuzz soak check bench cross chaos sim compat tools clean
+.PHONY: help build install demo test race lint fuzz soak check bench cross chaos chaos-real sim compat tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build relay and autoreview into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/relay ./cmd/autoreview
@@ -41,8 +41,12 @@ fuzz: ## run each fuzz target for FUZZTIME (default 5s)
 	    echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \
 	  done; done
 
-chaos: ## kill everything at random moments: CHAOS_FAULTS=300, CHAOS_SEED, CHAOS_TIME=10m
+chaos: ## kill everything at random moments: CHAOS_FAULTS=300, CHAOS_SEED, CHAOS_TIME=1h
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-300} $(GO) test -count 1 -timeout 0 -v -run '^TestNothingIsLostOrDoubled$$' ./supervisor/chaos
+
+chaos-real: ## the same with the real Codex and a scripted model: CHAOS_FAULTS=60
+	@sh .ci/tools codex
+	@CI=true CHAOS_FAULTS=$${CHAOS_FAULTS:-60} $(GO) test -count 1 -timeout 0 -v -run '^TestNothingIsLostWithTheRealCodex$$' ./supervisor/chaos
 
 soak: ## 1000 runs, streams, waits and calls, then both programs under load: SOAK_TIME=10m
 	@SOAK_RUNS=$${SOAK_RUNS:-1000} SOAK_TIME=$${SOAK_TIME:-10m} $(GO) test -count 1 -timeout 0 -v ./supervisor/soak

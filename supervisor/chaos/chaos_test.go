@@ -21,7 +21,7 @@ type setting struct {
 
 func readSetting(t *testing.T, faults int) setting {
 	t.Helper()
-	s := setting{faults: faults, seed: rand.Uint64() >> 1, bound: 10 * time.Minute}
+	s := setting{faults: faults, seed: rand.Uint64() >> 1, bound: time.Hour}
 	var err error
 	if v := os.Getenv("CHAOS_FAULTS"); v != "" {
 		if s.faults, err = strconv.Atoi(v); err != nil || s.faults < 1 {
