@@ -80,7 +80,7 @@ func residentBytes(t *testing.T, pid int) int64 {
 	return resident * int64(os.Getpagesize())
 }
 
-func (s size) String() string { return fmt.Sprintf("heap %s, rss %s", mib(s.heap), mib(s.rss)) }
+func (s size) String() string { return fmt.Sprintf("heap %d KiB, rss %s", s.heap>>10, mib(s.rss)) }
 
 func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 

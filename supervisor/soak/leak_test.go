@@ -33,8 +33,8 @@ import (
 // less than one struct for each run. What a supervisor remembers of a run is in
 // its state, not in its memory.
 const (
-	heapSlack  = 1 << 20
-	heapPerRun = 256
+	heapSlack  = 128 << 10
+	heapPerRun = 64
 )
 
 // Reviews of every kind, with all that a Codex can do wrong, leave nothing in

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"autoreview/codexrun/codextest"
+	"autoreview/relay"
 	"autoreview/relay/client"
 )
 
@@ -56,6 +57,7 @@ func TestLoadDoesNotGrow(t *testing.T) {
 	defer follower.Wait()
 	defer stopFollowing()
 
+	w.fillCaches()
 	w.under(length/10, func(sample) {})
 	relayRest, supervisorRest := w.relay.atRest(), w.supervisor.atRest()
 	w.head()
@@ -159,6 +161,21 @@ func (w *world) awaitWatching() {
 		if time.Now().After(end) {
 			w.t.Fatalf("autoreview does not watch:\n%s", log)
 		}
+	}
+}
+
+// fillCaches fills what the relay may keep for the page, so that what grows after
+// that is no cache that has not reached its bound.
+func (w *world) fillCaches() {
+	w.t.Helper()
+	large := strings.Repeat("A line of a message that is long.\n", 6000)
+	for range 100 {
+		if _, err := w.load.verbs.Post(w.t.Context(), relay.Draft{Target: "large", Sender: "soak", Text: large}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := drain(w.load.caller.get(w.t.Context(), "/ui/messages?target=large&limit=100")); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
