@@ -31,7 +31,7 @@ type Review struct {
 	CanWrite bool
 	// Isolated says that the working directory is a copy made for this review.
 	Isolated bool
-	// Earlier are the open findings of the last review, for a fresh thread that
+	// Earlier are the open findings of earlier reviews, for a fresh thread that
 	// takes the place of one that could not be gone on with; otherwise "".
 	// EarlierBoundary bounds them; see NewBoundary.
 	Earlier, EarlierBoundary string
