@@ -106,7 +106,8 @@ func (s *Supervisor) sayDenied(ctx context.Context, w config.Watch, why string) 
 		"in Codex's managed configuration (/etc/codex/managed_config.toml and requirements.toml), set default_tools_approval_mode = \"approve\" for mcp_servers.%s and "+
 		"approval_mode = \"approve\" for its tools.%s; or set deliver = \"supervisor\" for the watch %q, which needs no approval.",
 		sentence(why), codexrun.MCPDenied, mcpName, postTool, w.Name)
-	s.aside.Go(func() { s.status(ctx, w, text, fmt.Sprintf("denied/%s/%d", w.Name, first)) })
+	// Not aside: ctx ends with the attempt.
+	s.status(ctx, w, text, fmt.Sprintf("denied/%s/%d", w.Name, first))
 }
 
 // firstDenied is pure: the id of the first of a watch's latest runs that were
