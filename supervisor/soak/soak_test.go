@@ -23,7 +23,7 @@ import (
 )
 
 // In the last quarter of the time a program may take so much more memory than in
-// the second: less than what its history comes to.
+// the second: SQLite's page caches, of 2 MiB for each connection, fill slowly.
 const (
 	rssSlack = 6 << 20
 	rssShare = 0.10
@@ -234,7 +234,7 @@ const (
 )
 
 func (w *world) head() {
-	w.t.Logf(heading, "elapsed", "relay MiB", "files", "gorout", "review MiB", "files", "gorout", "packets", "reviewed", "p50 hand", "p99 hand")
+	w.t.Logf(heading, "elapsed", "relay MiB", "files", "gorout", "review MiB", "files", "gorout", "packets", "reviewed", "hand p50", "hand p99")
 }
 
 // print prints a line of the table; its hand-off times are those since the line
