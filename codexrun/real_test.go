@@ -126,7 +126,7 @@ func TestRealThreads(t *testing.T) {
 		t.Errorf("request of the resume: got prompt %q, users %q", last.Prompt(), last.Texts("user"))
 	}
 
-	if r.spec.Binary.Capabilities().Fork {
+	if r.canFork(t) {
 		r.spec.Resume, r.spec.Fork = "", first.ThreadID
 		fork := r.run(t)
 		r.wantClass(t, fork, codexrun.Completed)
@@ -156,7 +156,7 @@ func TestRealUnknownThreadIsReplaced(t *testing.T) {
 	if n := len(r.model.Requests()); n != 1 {
 		t.Errorf("requests to the model: got %d, want 1", n)
 	}
-	if r.spec.Binary.Capabilities().Fork {
+	if r.canFork(t) {
 		r.spec.Resume, r.spec.Fork = "", threadID
 		if res = r.run(t); res.Class != codexrun.Completed || !res.Replaced {
 			t.Errorf("fork of an unknown thread: got %+v, want replaced", res)
@@ -168,7 +168,7 @@ func TestRealBusyThread(t *testing.T) {
 	t.Parallel()
 	r := newRealRun(t, codextest.Always("first"))
 	if r.old() {
-		t.Skip("this version lets two processes write one thread")
+		t.Skipf("codex %s lets two processes write one thread", r.spec.Binary.Version)
 	}
 	first := r.run(t)
 	r.wantClass(t, first, codexrun.Completed)
@@ -192,91 +192,6 @@ func TestRealBusyThread(t *testing.T) {
 	<-done
 	if res.Class != codexrun.BadSession || res.Replaced {
 		t.Errorf("second run of a busy thread: got %+v, want bad_session", res)
-	}
-}
-
-// TestRealFailures holds the classes of what the model service can say.
-func TestRealFailures(t *testing.T) {
-	tests := []struct {
-		name  string
-		step  codextest.Step
-		class codexrun.Class
-	}{
-		{"401", codextest.Fail(401, "invalid_api_key", "Incorrect API key provided"), codexrun.Auth},
-		{"429", codextest.Fail(429, "rate_limit_exceeded", "slow down"), codexrun.RateLimited},
-		{"500", codextest.Fail(500, "server_error", "oh no"), codexrun.ModelError},
-		{"404", codextest.Fail(404, "model_not_found", "The model does not exist."), codexrun.ModelError},
-		{"quota", codextest.Fail(429, "insufficient_quota", "no credit"), codexrun.Quota},
-		{"context", codextest.FailStream("context_length_exceeded", "too long"), codexrun.ContextFull},
-		{"rate limit in the stream", codextest.FailStream("rate_limit_exceeded", "slow down"), codexrun.RateLimited},
-		{"cut", codextest.Cut(), codexrun.Network},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			r := newRealRun(t, func(codextest.Request) []codextest.Step { return []codextest.Step{tt.step} })
-			res := r.run(t)
-			want := tt.class
-			if old, differs := oldClasses[tt.name]; differs && r.old() {
-				want = old
-			}
-			r.wantClass(t, res, want)
-			if res.ExitCode != 1 || res.Text == "" || res.ThreadID == "" {
-				t.Errorf("result: got %+v", res)
-			}
-		})
-	}
-}
-
-// oldClasses are what versions up to 0.145 make of some failures: they hand on
-// less of what the service said.
-var oldClasses = map[string]codexrun.Class{
-	"quota":                    codexrun.RateLimited,
-	"rate limit in the stream": codexrun.Network,
-}
-
-// old says whether the binary is 0.145 or older, which cannot fork either.
-func (r *realRun) old() bool { return !r.spec.Binary.Capabilities().Fork }
-
-func TestRealUsageLimit(t *testing.T) {
-	t.Parallel()
-	for name, in := range map[string]time.Duration{"soon": 90 * time.Minute, "in days": 75 * time.Hour} {
-		reset := time.Now().Add(in)
-		r := newRealRun(t, func(codextest.Request) []codextest.Step {
-			return []codextest.Step{codextest.UsageLimit(reset)}
-		})
-		res := r.run(t)
-		r.wantClass(t, res, codexrun.UsageLimit)
-		if off := reset.Sub(res.RetryAt); off < 0 || off > time.Minute {
-			t.Errorf("%s: retry at: got %v, want %v to the minute (%s)", name, res.RetryAt, reset, res.Text)
-		}
-	}
-}
-
-// TestRealModelIsDown: Codex waits for the network without end; the idle
-// timeout ends that and knows what it was.
-func TestRealModelIsDown(t *testing.T) {
-	t.Parallel()
-	r := newRealRun(t, codextest.Always("never"))
-	r.model.Close()
-	r.spec.IdleTimeout = 8 * time.Second
-	res := r.run(t)
-	r.wantClass(t, res, codexrun.Network)
-}
-
-// TestRealHang: a model that does not even send headers is no reason to wait.
-func TestRealHang(t *testing.T) {
-	t.Parallel()
-	r := newRealRun(t, func(codextest.Request) []codextest.Step { return []codextest.Step{codextest.Hang()} })
-	r.spec.IdleTimeout = 2 * time.Second
-	var p codexrun.Process
-	res := codexrun.Run(t.Context(), r.spec, codexrun.Observer{Started: func(started codexrun.Process) error {
-		p = started
-		return nil
-	}})
-	r.wantClass(t, res, codexrun.TimeoutSilent)
-	if codexrun.Alive(p) || groupExists(p.PGID) {
-		t.Errorf("something of the run is left: strays %v", codexrun.Strays(p.RunID))
 	}
 }
 
