@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,6 +34,9 @@ func git(ctx context.Context, dir string, env []string, args ...string) (string,
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		exit.Stderr = stderr.Bytes() // for a caller that has to know it in full
+	}
 	if err != nil {
 		return "", fmt.Errorf("git %s: %w: %s", args[0], err, sentence(stderr.String()))
 	}

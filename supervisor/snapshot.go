@@ -1,10 +1,13 @@
 package supervisor
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -78,10 +81,25 @@ func treeOf(ctx context.Context, dir, tmp string) (string, error) {
 	}
 	env := []string{"GIT_INDEX_FILE=" + copied}
 	// What cannot be read, or is a repository without a commit, is left out.
-	if _, err := git(ctx, top, env, "add", "--all", "--ignore-errors"); err != nil && ctx.Err() != nil {
+	if _, err := git(ctx, top, env, "add", "--all", "--ignore-errors"); err != nil && (ctx.Err() != nil || !leftOut(err)) {
 		return "", err
 	}
 	return git(ctx, top, env, "write-tree")
+}
+
+// leftOut reports whether Git did what it was asked to, but for files that it
+// could not read. Where it could not write, a file is missing that is there.
+func leftOut(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != 1 {
+		return false
+	}
+	for _, why := range []string{"No space left", "quota exceeded", "File too large", "Input/output error", "Read-only file system", "unable to write"} {
+		if bytes.Contains(exit.Stderr, []byte(why)) {
+			return false
+		}
+	}
+	return true
 }
 
 // copyIndex copies the index, if there is one, with its time: Git looks closely
