@@ -81,10 +81,6 @@ func (s *seamState) Open(ctx context.Context, watch string) (int, error) {
 	return ask(ctx, s, false, "Open "+watch, func() (int, error) { return s.in.Open(ctx, watch) })
 }
 
-func (s *seamState) LastReview(ctx context.Context, watch string) (state.Job, bool, error) {
-	return ask2(ctx, s, false, "LastReview "+watch, func() (state.Job, bool, error) { return s.in.LastReview(ctx, watch) })
-}
-
 func (s *seamState) Change(ctx context.Context, id int64, now time.Time, change func(state.Job) state.Job) (state.Job, bool, error) {
 	return ask2(ctx, s, true, fmt.Sprintf("Change %d", id), func() (state.Job, bool, error) { return s.in.Change(ctx, id, now, change) })
 }

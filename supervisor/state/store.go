@@ -44,9 +44,6 @@ type Jobs interface {
 	Job(ctx context.Context, id int64) (j Job, ok bool, err error)
 	// Open counts the jobs of a watch that have not ended.
 	Open(ctx context.Context, watch string) (int, error)
-	// LastReview returns the job of a watch whose review was posted last, those of
-	// schedules left out; ok is false when there is none.
-	LastReview(ctx context.Context, watch string) (j Job, ok bool, err error)
 }
 
 // Asks are what a person may ask of a job. Nobody but its worker writes to a

@@ -172,22 +172,6 @@ func (s *Store) Open(_ context.Context, watch string) (n int, err error) {
 	return n, nil
 }
 
-// LastReview implements state.Store.
-func (s *Store) LastReview(_ context.Context, watch string) (state.Job, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var last *job
-	for _, j := range s.jobs {
-		if j.Watch == watch && j.State == state.Done && j.Schedule == "" && (last == nil || !j.updated.Before(last.updated)) {
-			last = j
-		}
-	}
-	if last == nil {
-		return state.Job{}, false, nil
-	}
-	return last.load(), true, nil
-}
-
 // Change implements state.Store.
 func (s *Store) Change(_ context.Context, id int64, now time.Time, change func(state.Job) state.Job) (state.Job, bool, error) {
 	s.mu.Lock()

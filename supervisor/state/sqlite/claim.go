@@ -102,25 +102,3 @@ func (s *Store) LastStart(ctx context.Context, class string) (time.Time, error) 
 	}
 	return fromMicro(us.Int64), nil
 }
-
-// LastReview returns the job of a watch whose review was posted last; ok is false
-// when there is none.
-func (s *Store) LastReview(ctx context.Context, watch string) (j state.Job, ok bool, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		var id int64
-		err := tx.QueryRowContext(ctx, `SELECT id FROM job WHERE watch = ? AND state = 'done' AND schedule = ''
-			ORDER BY updated DESC, id DESC LIMIT 1`, watch).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err == nil {
-			j, err = loadJob(ctx, tx, id)
-			ok = err == nil
-		}
-		return err
-	})
-	if err != nil {
-		return state.Job{}, false, fmt.Errorf("reading the last review: %w", err)
-	}
-	return j, ok, nil
-}

@@ -83,44 +83,6 @@ func testWhatIsReturnedIsTheCallers(t *fixture) {
 	}
 }
 
-// The last review is that of the job saved last, among those that were reviewed
-// for packets.
-func testLastReview(t *fixture) {
-	s := t.store
-	last := func(want int64) {
-		t.Helper()
-		j, ok, err := s.LastReview(t.Context(), "w")
-		if err != nil || ok != (want != 0) || j.ID != want {
-			t.Errorf("LastReview: got job %d, %v, %v; want %d", j.ID, ok, err, want)
-		}
-	}
-	last(0)
-	enqueue(t, s, batch(3, item(1, "g", "a"), item(2, "h", "b"), item(3, "i", "c")))
-	var jobs []state.Job
-	for range 3 {
-		jobs = append(jobs, claim(t, s, t0))
-	}
-	for i, end := range []struct {
-		job   int
-		state state.JobState
-		want  int64
-	}{{1, state.Done, 2}, {0, state.Done, 1}, {2, state.Failed, 1}} {
-		j := jobs[end.job]
-		j.State, j.Outcome, j.Answer = end.state, end.state, &relay.Draft{Text: "x"}
-		if err := s.Save(t.Context(), j, t0.Add(time.Duration(i)*time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-		last(end.want)
-	}
-	fire(t, s, occasion(t0.Add(time.Hour), true), true)
-	j := claim(t, s, t0.Add(2*time.Hour))
-	j.State, j.Answer = state.Done, &relay.Draft{Text: "x"}
-	if err := s.Save(t.Context(), j, t0.Add(3*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	last(1)
-}
-
 func testPlaces(t *fixture) {
 	s := t.store
 	place := func(want bool) {

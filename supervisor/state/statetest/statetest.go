@@ -30,7 +30,6 @@ func Run(t *testing.T, open Open) {
 		{"answered needs an answer", testAnsweredNeedsAnAnswer},
 		{"answered through", testAnsweredThrough},
 		{"the tree is the newest packet's", testTheTreeIsTheNewestPackets},
-		{"the last review", testLastReview},
 		{"again", testAgain},
 		{"again leaves the rest alone", testAgainLeavesTheRestAlone},
 		{"change", testChange},
