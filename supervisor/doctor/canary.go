@@ -152,6 +152,8 @@ func codexFix(c codexrun.Class, otherwise string) string {
 		return "see whether this machine reaches the model's service; Codex goes by HTTPS_PROXY"
 	case codexrun.BadConfig:
 		return "correct Codex's configuration: autoreview doctor codex_config"
+	case codexrun.MCPDenied:
+		return "approve the tools of mcp_servers." + setup.ServerName + " in Codex's managed configuration, or set deliver = \"supervisor\""
 	case codexrun.SandboxUnavailable:
 		return sandboxFix()
 	}
