@@ -11,6 +11,7 @@ import (
 
 	"autoreview/codexrun/codextest"
 	"autoreview/relay"
+	"autoreview/supervisor/state/sqlite"
 )
 
 // unapproving is a codex that takes back the approvals on its command line, as a
@@ -67,5 +68,36 @@ func TestRealDeniedPost(t *testing.T) {
 	}
 	if status.Kind != relay.KindStatus || !strings.Contains(status.Text, "mcp_denied") || !strings.Contains(status.Text, `deliver = "supervisor"`) {
 		t.Errorf("status: got %+v, want what to set", status)
+	}
+}
+
+// An answer that is no verdict is asked for again in its own thread; one that is
+// none even then is a comment, and both runs are said to be what they are.
+func TestRealBadVerdict(t *testing.T) {
+	s, model, _ := realSite(t, codextest.Always("LGTM! turn.failed: 401 Unauthorized"), "")
+	var id int64
+	s.live(func() { id = s.packet("p"); s.await(id) })
+	review := s.checkAnswered(id)[0]
+	if mm := metaOf(t, review); mm.Class != "bad_verdict" || mm.Verdict != "comment" || !mm.Unstructured || !strings.Contains(review.Text, "LGTM!") {
+		t.Errorf("review: got %+v, %q", mm, review.Text)
+	}
+	asked := model.Requests()
+	if len(asked) != 2 || asked[0].ThreadID() != asked[1].ThreadID() || !asked[1].Contains("LGTM!") {
+		t.Errorf("the model was asked %d times, want twice in one thread", len(asked))
+	}
+	st, err := sqlite.Open(t.Context(), filepath.Join(s.dir, "state", "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	runs, err := st.RecentRuns(t.Context(), 0)
+	if err != nil || len(runs) != 2 || runs[0].Class != "bad_verdict" || runs[1].Class != "bad_verdict" {
+		t.Errorf("runs: got %+v, %v, want two that are bad_verdict", runs, err)
+	}
+	for _, r := range runs {
+		kept, err := os.ReadFile(filepath.Join(r.Dir, "record.json"))
+		if err != nil || !strings.Contains(string(kept), `"bad_verdict"`) {
+			t.Errorf("record of run %d: got %s, %v", r.ID, kept, err)
+		}
 	}
 }
