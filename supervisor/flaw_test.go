@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"autoreview/relay"
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
+	"autoreview/supervisor/state"
 )
 
 // A run that finished is no failure, also when not all was as it should be: its
@@ -29,6 +31,34 @@ func (w *world) classes(s *supervisor.Supervisor) string {
 	return strings.Join(out, " ")
 }
 
+// counted is a meter that remembers how runs ended.
+type counted struct {
+	mu      sync.Mutex
+	classes []string // guarded by mu
+}
+
+func (c *counted) Handed(string, time.Duration) {}
+
+func (c *counted) Ran(_ string, class codexrun.Class, _ time.Duration, _ state.Usage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.classes = append(c.classes, string(class))
+}
+
+// checkClasses: the state and the meter agree on how the runs ended.
+func (w *world) checkClasses(s *supervisor.Supervisor, want string) {
+	w.t.Helper()
+	if got := w.classes(s); got != want {
+		w.t.Errorf("runs: got %s, want %s", got, want)
+	}
+	m := w.meter.(*counted)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if got := strings.Join(m.classes, " "); got != want {
+		w.t.Errorf("metrics: got %s, want %s", got, want)
+	}
+}
+
 // deniedResult is a run that was not allowed to post.
 var deniedResult = codexrun.Result{
 	Class: codexrun.MCPDenied, Text: "codex did not let the model call post_message: requires approval", Final: "I approve, but could not post.",
@@ -39,6 +69,7 @@ var deniedResult = codexrun.Result{
 // again after it had gone well, it is said again.
 func TestDeniedPostIsMadeForCodexAndSaidOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
+		w.meter = &counted{}
 		w.watch().Deliver = config.DeliverMCP
 		w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
 			if n == 3 {
@@ -65,9 +96,7 @@ func TestDeniedPostIsMadeForCodexAndSaidOnce(t *testing.T) {
 			if n := len(w.statuses()); n != 2 {
 				t.Errorf("got %d statuses, want a second one when it begins again", n)
 			}
-			if got, want := w.classes(s), "mcp_denied mcp_denied completed mcp_denied"; got != want {
-				t.Errorf("runs: got %s, want %s", got, want)
-			}
+			w.checkClasses(s, "mcp_denied mcp_denied completed mcp_denied")
 		})
 		w.checkAnswered(ids...)
 		for _, m := range w.answers() {
@@ -82,6 +111,7 @@ func TestDeniedPostIsMadeForCodexAndSaidOnce(t *testing.T) {
 // verdict once costs a run and no more.
 func TestBadVerdictIsSaidEverywhere(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
+		w.meter = &counted{}
 		w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
 			if n == 4 {
 				return says(approval)(ctx, n, spec)
@@ -99,9 +129,7 @@ func TestBadVerdictIsSaidEverywhere(t *testing.T) {
 			if j := w.job(s, 2); j.Class != "" || j.Reason != "" || j.Verdict != "approve" {
 				t.Errorf("job whose second answer was a verdict: got %+v", j)
 			}
-			if got, want := w.classes(s), "bad_verdict bad_verdict bad_verdict completed"; got != want {
-				t.Errorf("runs: got %s, want %s", got, want)
-			}
+			w.checkClasses(s, "bad_verdict bad_verdict bad_verdict completed")
 		})
 		w.checkAnswered(1, 3)
 		if mm := metaOf(t, w.answers()[0]); mm.Class != "bad_verdict" || !mm.Unstructured {

@@ -107,6 +107,7 @@ type world struct {
 	store *memory.Store
 	log   *relay.Log
 	codex *scripted
+	meter supervisor.Meter // nil for none
 	cfg   config.Config
 	dir   string
 	relay supervisor.Relay // the log, unless a test puts something in between
@@ -150,7 +151,7 @@ func (w *world) lives(during func(*supervisor.Supervisor)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: st, Codex: w.codex, Logger: w.said, Load: w.load, Jitter: func() float64 { return 0 }})
+	s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: st, Codex: w.codex, Logger: w.said, Load: w.load, Meter: w.meter, Jitter: func() float64 { return 0 }})
 	if err != nil {
 		w.t.Fatal(err)
 	}
