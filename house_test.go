@@ -25,6 +25,8 @@ var floors = map[string]int{
 	"codexrun":            0,
 	"codexrun/scripted":   0,
 	"templates":           0,
+	"program":             0,
+	"spelling":            0,
 	"relay/lastfile":      0,
 	"relay/redact":        0,
 	"supervisor/calendar": 0,

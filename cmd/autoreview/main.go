@@ -9,9 +9,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"autoreview/program"
 )
 
 func main() {
@@ -36,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.As(err, &silent) {
 		return int(silent)
 	}
-	report(stderr, err)
+	program.Report(stderr, "autoreview", err)
 	var usage usageError
 	if errors.As(err, &usage) {
 		return 2
@@ -54,6 +55,14 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// Hint is what the error itself knows to do, or else where to read.
+func (e usageError) Hint() string {
+	if h, ok := errors.AsType[hintError](e.error); ok {
+		return h.hint
+	}
+	return "see autoreview --help"
+}
+
 // hintError is an error that knows what to do about it.
 type hintError struct {
 	error
@@ -61,19 +70,7 @@ type hintError struct {
 }
 
 func (e hintError) Unwrap() error { return e.error }
-
-func report(w io.Writer, err error) {
-	fmt.Fprintf(w, "autoreview: error: %v\n", err)
-	var h hintError
-	if errors.As(err, &h) {
-		fmt.Fprintf(w, "autoreview: hint: %s\n", h.hint)
-		return
-	}
-	var usage usageError
-	if errors.As(err, &usage) {
-		fmt.Fprintln(w, "autoreview: hint: see autoreview --help")
-	}
-}
+func (e hintError) Hint() string  { return e.hint }
 
 const rootHelp = `autoreview watches channels of a relay and has Codex review every packet that
 is posted there. Exactly one review, or one plain notice, answers each packet.
@@ -130,19 +127,4 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is the module's version, or the revision it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel-" + s.Value[:min(len(s.Value), 12)]
-		}
-	}
-	return "devel"
-}
+func version() string { return program.Version() }

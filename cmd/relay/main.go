@@ -10,13 +10,13 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"autoreview/program"
 	"autoreview/relay/client"
 )
 
@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	report(stderr, err)
+	program.Report(stderr, "relay", err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return 2
 	}
@@ -69,19 +69,6 @@ type hintError struct {
 
 func (e hintError) Unwrap() error { return e.error }
 func (e hintError) Hint() string  { return e.hint }
-
-// report prints an error, a line each when it is several.
-func report(w io.Writer, err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(w, "relay: error: %s\n", line)
-	}
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
-		fmt.Fprintf(w, "relay: hint: %s\n", h.Hint())
-	}
-}
 
 // say prints to the person, never to the program that reads the output.
 func say(cmd *cobra.Command, format string, args ...any) {
@@ -112,22 +99,7 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is the module's version, or the revision it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel-" + s.Value[:min(len(s.Value), 12)]
-		}
-	}
-	return "devel"
-}
+func version() string { return program.Version() }
 
 // env is a variable of the environment, or def when it is unset or empty.
 func env(name, def string) string {

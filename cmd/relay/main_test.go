@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/pflag"
 
+	"autoreview/program"
 	"autoreview/relay"
 )
 
@@ -201,7 +202,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 
 func TestReportPrintsEachLineAndTheHint(t *testing.T) {
 	var b strings.Builder
-	report(&b, fmt.Errorf("wrapped: %w", hintError{errors.New("one\ntwo"), "do this"}))
+	program.Report(&b, "relay", fmt.Errorf("wrapped: %w", hintError{errors.New("one\ntwo"), "do this"}))
 	if want := "relay: error: wrapped: one\nrelay: error: two\nrelay: hint: do this\n"; b.String() != want {
 		t.Errorf("report: got %q, want %q", b.String(), want)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"autoreview/relay"
 	"autoreview/relay/redact"
+	"autoreview/spelling"
 )
 
 // setting is one key. read puts a value into the configuration; its error says
@@ -97,36 +98,14 @@ func find(key string) *setting {
 }
 
 func unknownText(key string) string {
-	best, distance := "", 3
-	for _, s := range settings {
-		if d := editDistance(key, s.key); d < distance {
-			best, distance = s.key, d
-		}
+	keys := make([]string, len(settings))
+	for i, s := range settings {
+		keys[i] = s.key
 	}
-	if best != "" {
+	if best := spelling.Nearest(key, keys, 3); best != "" {
 		return fmt.Sprintf("unknown key, did you mean %q?", best)
 	}
 	return "unknown key"
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func text(field func(*Config) *string) func(*Config, value) (string, error) {

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"autoreview/spelling"
 )
 
 // habits maps what the keys are called elsewhere to what they are called here.
@@ -23,7 +25,7 @@ func suggest(got string, candidates []string) string {
 		if habits[fold] == c {
 			return c
 		}
-		if d := distance(fold, strings.ReplaceAll(c, "-", "_")); d < least {
+		if d := spelling.Distance(fold, strings.ReplaceAll(c, "-", "_")); d < least {
 			best, least = c, d
 		}
 	}
@@ -35,30 +37,4 @@ func didYouMean(s string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", s)
-}
-
-// distance is the number of letters to insert, drop or change to get from a
-// to b.
-func distance(a, b string) int {
-	const long = 64
-	if len(a) > long || len(b) > long {
-		return long
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
