@@ -154,18 +154,21 @@ func removeWorktree(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if gitRoot(string(repo)) != "" {
+	if _, err := os.Stat(string(repo)); err == nil && gitRoot(string(repo)) != "" {
 		// Twice force: one that was being made is locked.
-		if _, err := git(ctx, string(repo), nil, "worktree", "remove", "--force", "--force", path); err != nil && isRegistered(ctx, string(repo), path) {
-			return err
+		if _, err := git(ctx, string(repo), nil, "worktree", "remove", "--force", "--force", path); err != nil {
+			// Only when Git says that it knows of none the note may go.
+			if registered, listErr := isRegistered(ctx, string(repo), path); registered || listErr != nil {
+				return errors.Join(err, listErr)
+			}
 		}
 	}
 	return os.Remove(path + worktreeNote)
 }
 
-func isRegistered(ctx context.Context, repo, path string) bool {
+func isRegistered(ctx context.Context, repo, path string) (bool, error) {
 	list, err := git(ctx, repo, nil, "worktree", "list", "--porcelain")
-	return err == nil && strings.Contains(list+"\n", "worktree "+filepath.ToSlash(realPath(path))+"\n")
+	return strings.Contains(list+"\n", "worktree "+filepath.ToSlash(realPath(path))+"\n"), err
 }
 
 // removeAll removes a folder in which there may be folders without write
@@ -190,8 +193,13 @@ func (s *Supervisor) removeWorktrees(ctx context.Context) {
 	if err != nil {
 		return // there are none
 	}
+	done := make(map[string]bool)
 	for _, e := range entries {
 		path := filepath.Join(s.worktrees(), strings.TrimSuffix(e.Name(), worktreeNote))
+		if done[path] || ctx.Err() != nil {
+			continue // a folder and its note, or for the next life
+		}
+		done[path] = true
 		if !strings.HasPrefix(e.Name(), worktreePrefix) {
 			_ = os.RemoveAll(path) // a copy of an index
 			continue

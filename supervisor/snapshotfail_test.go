@@ -1,9 +1,13 @@
 package supervisor
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"autoreview/supervisor/state"
 )
 
 // A snapshot that fails half way leaves no copy of the index: the supervisor may
@@ -20,4 +24,29 @@ func TestASnapshotThatFailsLeavesNothing(t *testing.T) {
 		t.Error("got a snapshot, want an error")
 	}
 	checkEmpty(t, s)
+}
+
+// A supervisor that is told to stop while it removes a worktree leaves it to the
+// next one: what the repository knows of it must not be forgotten.
+func TestAStopWhileAWorktreeIsRemoved(t *testing.T) {
+	r := newRepo(t)
+	s := isolated(t)
+	r.write("file", "one\n")
+	r.git("add", ".")
+	r.git("commit", "-q", "-m", "first")
+	place, err := s.workplace(t.Context(), claimFor(r.dir, state.Tree{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := removeWorktree(stopped, place.dir); err == nil {
+		t.Error("removeWorktree: got no error, want one")
+	}
+	s.removeWorktrees(stopped)
+	s.removeWorktrees(t.Context())
+	checkEmpty(t, s)
+	if list := r.git("worktree", "list"); strings.Contains(list, s.worktrees()) {
+		t.Errorf("worktrees: got\n%s", list)
+	}
 }
