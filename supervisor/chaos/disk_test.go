@@ -66,6 +66,11 @@ func newDisk(t *testing.T, dir string) *disk {
 	}
 	d.own = true
 	t.Cleanup(func() {
+		if t.Failed() {
+			if err := os.CopyFS(dir+"-as-it-was", os.DirFS(dir)); err != nil {
+				t.Logf("chaos: keeping what was on the disk: %v", err)
+			}
+		}
 		if err := unmountDisk(dir); err != nil {
 			t.Errorf("unmounting %s: %v", dir, err)
 		}
