@@ -27,8 +27,14 @@ func (w *world) checkSpawn(p *process) {
 		w.fail("pid %d is started for a run that nobody knows of: %s", p.pid, p.spec.RunDir)
 		return
 	}
-	if j, ok, _ := w.state.Job(context.Background(), runs[i].Job); !ok || j.State != state.Running {
+	j, ok, _ := w.state.Job(context.Background(), runs[i].Job)
+	if !ok || j.State != state.Running {
 		w.fail("pid %d is started for job %d, which is %s", p.pid, j.ID, j.State)
+	}
+	for _, watch := range w.cfg.Watches {
+		if m := w.findKey(j.Channel, watch.ReplyAs, j.Key); watch.Name == j.Watch && m != nil {
+			w.fail("pid %d is started for job %d, which #%d answers", p.pid, j.ID, m.ID)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func chooseFaults(rng *rand.Rand) faults {
 const (
 	maxPackets = 8
 	// healLimit is how much time a world gets to come to rest when all is well.
-	healLimit = 96 * time.Hour
+	healLimit = 30 * time.Hour
 )
 
 // run makes the schedule: a while of trouble, then calm, then the end.
@@ -273,7 +273,7 @@ func (w *world) settle() {
 		case w.unpause():
 		case w.rests():
 			return
-		case time.Now().After(end) || n > 50_000:
+		case time.Now().After(end) || n > 20_000:
 			w.fail("no rest after %v of calm", healLimit)
 			return
 		default:
