@@ -30,29 +30,23 @@ func newLogs() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "logs [JOB]", Short: "Print what Codex does for a job", Long: logsHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := quietConfig(path)
-			if err != nil {
-				return err
-			}
 			var id int64
+			var err error
 			if len(args) > 0 {
 				if id, err = numberArg("job", args); err != nil {
 					return err
 				}
 			}
-			l, done, err := look(cmd, cfg)
-			if err != nil {
-				return err
-			}
-			defer done()
-			if id, err = orLatest(cmd, l, id); err != nil {
-				return err
-			}
-			err = l.Follow(cmd.Context(), id, follow, linePrinter(cmd, asJSON, full))
-			if cmd.Context().Err() != nil {
-				return nil // whoever looked has seen enough
-			}
-			return refusal(err)
+			return looking(cmd, path, func(l looker) error {
+				if id, err = orLatest(cmd, l, id); err != nil {
+					return err
+				}
+				err = l.Follow(cmd.Context(), id, follow, linePrinter(cmd, asJSON, full))
+				if cmd.Context().Err() != nil {
+					return nil // whoever looked has seen enough
+				}
+				return refusal(err)
+			})
 		},
 	}
 	configFlag(cmd, &path)

@@ -65,6 +65,21 @@ func look(cmd *cobra.Command, cfg config.Config) (_ looker, close func(), err er
 	return supervisor.Look(cfg, st, running), func() { _ = st.Close() }, nil
 }
 
+// looking calls do with who can tell how things stand for the configuration at
+// path.
+func looking(cmd *cobra.Command, path string, do func(looker) error) error {
+	cfg, err := quietConfig(path)
+	if err != nil {
+		return err
+	}
+	l, done, err := look(cmd, cfg)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return do(l)
+}
+
 // dial reaches the supervisor that runs, for what only it can do.
 func dial(ctx context.Context, cfg config.Config) (*control.Client, error) {
 	c, err := control.Dial(ctx, cfg.StateDir)

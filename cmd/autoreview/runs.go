@@ -26,23 +26,16 @@ func newRuns() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "runs", Short: "List the runs of Codex", Long: runsHelp, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := quietConfig(path)
-			if err != nil {
-				return err
-			}
-			l, done, err := look(cmd, cfg)
-			if err != nil {
-				return err
-			}
-			defer done()
-			runs, err := l.Runs(cmd.Context(), limit)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd, runs)
-			}
-			return printRuns(cmd.OutOrStdout(), runs)
+			return looking(cmd, path, func(l looker) error {
+				runs, err := l.Runs(cmd.Context(), limit)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd, runs)
+				}
+				return printRuns(cmd.OutOrStdout(), runs)
+			})
 		},
 	}
 	configFlag(cmd, &path)

@@ -28,23 +28,16 @@ func newShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := quietConfig(path)
-			if err != nil {
-				return err
-			}
-			l, done, err := look(cmd, cfg)
-			if err != nil {
-				return err
-			}
-			defer done()
-			j, err := l.Job(cmd.Context(), id)
-			if err != nil {
-				return refusal(err)
-			}
-			if asJSON {
-				return printJSON(cmd, j)
-			}
-			return printJob(cmd.OutOrStdout(), j, time.Now())
+			return looking(cmd, path, func(l looker) error {
+				j, err := l.Job(cmd.Context(), id)
+				if err != nil {
+					return refusal(err)
+				}
+				if asJSON {
+					return printJSON(cmd, j)
+				}
+				return printJob(cmd.OutOrStdout(), j, time.Now())
+			})
 		},
 	}
 	configFlag(cmd, &path)

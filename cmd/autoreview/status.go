@@ -31,23 +31,16 @@ func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Say what every watch and job is doing", Long: statusHelp, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := quietConfig(path)
-			if err != nil {
-				return err
-			}
-			l, done, err := look(cmd, cfg)
-			if err != nil {
-				return err
-			}
-			defer done()
-			st, err := l.Status(cmd.Context(), ended)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd, st)
-			}
-			return printStatus(cmd.OutOrStdout(), st, coloured(cmd.OutOrStdout()))
+			return looking(cmd, path, func(l looker) error {
+				st, err := l.Status(cmd.Context(), ended)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd, st)
+				}
+				return printStatus(cmd.OutOrStdout(), st, coloured(cmd.OutOrStdout()))
+			})
 		},
 	}
 	configFlag(cmd, &path)
