@@ -140,6 +140,7 @@ func (p *process) next(ctx context.Context, deadline <-chan time.Time) (event, e
 		case <-p.news:
 		case <-ctx.Done():
 		case <-deadline:
+			p.w.fence()
 			return event{}, errDeadline
 		}
 	}

@@ -84,7 +84,7 @@ func (w *world) trouble() {
 	case hit(f.jump):
 		by := []time.Duration{-3 * time.Hour, -time.Minute, time.Minute, 5 * time.Hour}[w.rng.IntN(4)]
 		w.note("clock jumps by %v", by)
-		w.skew += by
+		w.skew.Add(int64(by))
 	case hit(f.kill):
 		w.killProcess()
 	case l != nil && hit(f.person):
@@ -114,7 +114,15 @@ func (w *world) progress() {
 
 func (w *world) pass(d time.Duration) {
 	w.note("%v pass", d)
+	w.fence()
 	time.Sleep(d)
+}
+
+// fence tells the race detector that who wakes by a timer goes on after the
+// scheduler, which sleeps.
+func (w *world) fence() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 }
 
 func (w *world) act(p *process) { w.note("pid %d %s", p.pid, p.step()) }

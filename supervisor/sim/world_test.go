@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,7 +45,7 @@ type world struct {
 	people    sync.WaitGroup
 
 	packets              []packet
-	skew                 time.Duration
+	skew                 atomic.Int64 // nanoseconds
 	stateFull, relayFull bool
 	paused               map[string]bool
 	faults               faults
@@ -89,7 +90,7 @@ func newWorld(seed uint64, dir string) *world {
 }
 
 // now is the clock of the machine, which can be set.
-func (w *world) now() time.Time { return time.Now().Add(w.skew) }
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 
 func (w *world) note(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
