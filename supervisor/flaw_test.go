@@ -65,14 +65,16 @@ var deniedResult = codexrun.Result{
 }
 
 // Codex is not allowed to post: each packet gets its final message as a comment,
-// and one status message, for all in a row, says what to set. When it begins
-// again after it had gone well, it is said again.
+// and one status message, for all until one goes well, says what to set.
 func TestDeniedPostIsMadeForCodexAndSaidOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.meter = &counted{}
 		w.watch().Deliver = config.DeliverMCP
 		w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
-			if n == 3 {
+			switch n {
+			case 2:
+				return codexrun.Result{Class: codexrun.ModelError, Text: "high demand"}
+			case 4:
 				return postsByItself(t, w, codexrun.Result{Class: codexrun.Completed, Final: "posted"})(ctx, n, spec)
 			}
 			return deniedResult
@@ -96,7 +98,7 @@ func TestDeniedPostIsMadeForCodexAndSaidOnce(t *testing.T) {
 			if n := len(w.statuses()); n != 2 {
 				t.Errorf("got %d statuses, want a second one when it begins again", n)
 			}
-			w.checkClasses(s, "mcp_denied mcp_denied completed mcp_denied")
+			w.checkClasses(s, "mcp_denied model_error mcp_denied completed mcp_denied")
 		})
 		w.checkAnswered(ids...)
 		for _, m := range w.answers() {

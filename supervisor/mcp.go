@@ -89,8 +89,8 @@ func (s *Supervisor) afterMCP(ctx context.Context, w config.Watch, j state.Job, 
 // deniedSpan is how many runs are looked through for the first that was denied.
 const deniedSpan = 1000
 
-// sayDenied says in the channel, once for runs in a row that were not allowed to
-// post, what to do about it.
+// sayDenied says in the channel, once until a run goes well, what to do about
+// runs that are not allowed to post.
 func (s *Supervisor) sayDenied(ctx context.Context, w config.Watch, why string) {
 	runs, err := s.state.RecentRuns(ctx, deniedSpan)
 	if err != nil {
@@ -101,27 +101,30 @@ func (s *Supervisor) sayDenied(ctx context.Context, w config.Watch, why string) 
 	if first == 0 {
 		return // said long ago
 	}
-	text := fmt.Sprintf("Codex does not let the reviewer post by itself: %s (%s). I post its final message instead, for this and every later review. "+
-		"autoreview approves the relay's tools for each run, so a configuration that outranks it must be in the way: "+
+	instead := "I post its final message instead, for this and every later review. "
+	if policyFor(w, codexrun.MCPDenied).do != actPost {
+		instead = ""
+	}
+	text := fmt.Sprintf("Codex does not let the reviewer post by itself: %s (%s). %sautoreview approves the relay's tools for each run, so probably a configuration that outranks the command line is in the way: "+
 		"in Codex's managed configuration (/etc/codex/managed_config.toml and requirements.toml), set default_tools_approval_mode = \"approve\" for mcp_servers.%s and "+
 		"approval_mode = \"approve\" for its tools.%s; or set deliver = \"supervisor\" for the watch %q, which needs no approval.",
-		sentence(why), codexrun.MCPDenied, mcpName, postTool, w.Name)
+		sentence(why), codexrun.MCPDenied, instead, mcpName, postTool, w.Name)
 	// Not aside: ctx ends with the attempt.
 	s.status(ctx, w, text, fmt.Sprintf("denied/%s/%d", w.Name, first))
 }
 
-// firstDenied is pure: the id of the first of a watch's latest runs that were
-// denied one after the other, 0 when it is further back than runs. They are in
-// the order of their ids.
+// firstDenied is pure: the id of the first run of a watch that was denied since
+// one went well, 0 when it is further back than runs. They are in the order of
+// their ids.
 func firstDenied(runs []state.Run, watch string) (first int64) {
 	for _, r := range slices.Backward(runs) {
-		if r.Watch != watch || r.Class == "" {
-			continue
-		}
-		if r.Class != string(codexrun.MCPDenied) {
+		switch {
+		case r.Watch != watch:
+		case r.Class == string(codexrun.Completed):
 			return first
+		case r.Class == string(codexrun.MCPDenied):
+			first = r.ID
 		}
-		first = r.ID
 	}
 	if len(runs) < deniedSpan {
 		return first
