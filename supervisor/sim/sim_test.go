@@ -2,18 +2,27 @@ package sim_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// With one processor the numbers of goroutines show in which order they were
+// started, see world.steps.
+func TestMain(m *testing.M) {
+	runtime.GOMAXPROCS(1)
+	os.Exit(m.Run())
+}
 
 // enough is how many schedules may fail before no more are begun.
 const enough = 10
@@ -23,53 +32,83 @@ const enough = 10
 func TestThePromiseHoldsInEverySchedule(t *testing.T) {
 	schedules := number(t, "SIM_SCHEDULES", 300)
 	first := number(t, "SIM_SEED", rand.Uint64()>>16)
-	seeds := make(chan uint64)
-	go func() {
-		defer close(seeds)
-		if os.Getenv("SIM_SEED") == "" {
-			for _, s := range corpus(t) {
-				seeds <- s
-			}
-		}
-		for i := range schedules {
-			seeds <- first + i
-		}
-	}()
-	var total tally
-	var wg sync.WaitGroup
+	if os.Getenv(tallyEnv) == "" && schedules >= 1000 {
+		inProcesses(t, first, schedules)
+		return
+	}
+	var seeds []uint64
+	if os.Getenv("SIM_SEED") == "" {
+		seeds = corpus(t)
+	}
+	for i := range schedules {
+		seeds = append(seeds, first+i)
+	}
+	total := simulate(t, seeds, schedules == 1)
+	if path := os.Getenv(tallyEnv); path != "" {
+		total.write(t, path)
+		return
+	}
+	total.report(t, first, schedules)
+}
+
+func simulate(t *testing.T, seeds []uint64, trace bool) (total tally) {
+	dir := workdir(t)
 	began := time.Now()
-	for i := range 2 {
-		dir := workdir(t, i)
+	for _, seed := range seeds {
+		if total.Failed >= enough {
+			break
+		}
+		w := inBubble(t, seed, dir)
+		total.add(w)
+		reportSchedule(t, w, dir, trace)
+		if total.Schedules%1000 == 0 {
+			t.Logf("%d schedules, %d steps, %v", total.Schedules, total.Steps, time.Since(began).Round(time.Second))
+		}
+	}
+	total.Took = time.Since(began)
+	return total
+}
+
+// tallyEnv is set in the processes that do a part: it is where they write what
+// it came to.
+const tallyEnv = "SIM_TALLY"
+
+// inProcesses shares the schedules out, one process for each processor.
+func inProcesses(t *testing.T, first, schedules uint64) {
+	parts := uint64(runtime.NumCPU())
+	tallies := make([]tally, parts)
+	var wg sync.WaitGroup
+	for i := range parts {
+		from, to := schedules*i/parts, schedules*(i+1)/parts
+		path := filepath.Join(t.TempDir(), "tally.json")
 		wg.Go(func() {
-			for seed := range seeds {
-				if total.failed.Load() >= enough {
-					continue
-				}
-				w := inBubble(t, seed, dir)
-				total.add(w)
-				report(t, w, dir, schedules == 1)
-				if n := total.schedules.Load(); n%1000 == 0 {
-					t.Logf("%d schedules, %d steps, %v", n, total.steps.Load(), time.Since(began).Round(time.Second))
-				}
+			cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "0")
+			cmd.Env = append(os.Environ(), tallyEnv+"="+path, "SIM_SEED="+strconv.FormatUint(first+from, 10), "SIM_SCHEDULES="+strconv.FormatUint(to-from, 10))
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("a part failed (%v):\n%s", err, out)
+			}
+			b, err := os.ReadFile(path)
+			if err == nil {
+				err = json.Unmarshal(b, &tallies[i])
+			}
+			if err != nil {
+				t.Errorf("a part did not say what it came to: %v", err)
 			}
 		})
 	}
+	total := simulate(t, corpus(t), false)
 	wg.Wait()
-	t.Logf("seeds from %d: %d schedules with %d steps, %d lives, %d deaths, %d packets, %d schedules failed, in %v", first,
-		total.schedules.Load(), total.steps.Load(), total.lives.Load(), total.deaths.Load(), total.packets.Load(), total.failed.Load(), time.Since(began).Round(time.Second))
-	for _, row := range rows {
-		n := total.rows[row]
-		t.Logf("%6d deaths %s", n, row)
-		if n == 0 && schedules >= 1000 {
-			t.Errorf("no life died %s", row)
-		}
+	for _, part := range tallies {
+		total.join(part)
 	}
+	total.report(t, first, schedules)
 }
 
 // TestASeedRepeatsItsTrace holds what a printed seed is good for.
 func TestASeedRepeatsItsTrace(t *testing.T) {
 	first := number(t, "SIM_SEED", rand.Uint64()>>16)
-	dir := workdir(t, 0)
+	dir := workdir(t)
 	for seed := first; seed < first+number(t, "SIM_REPEATS", 30); seed++ {
 		one, two := inBubble(t, seed, dir), inBubble(t, seed, dir)
 		if one.hash != two.hash {
@@ -87,39 +126,61 @@ func firstDifference(a, b []string) string {
 	return strconv.Itoa(len(a)) + " and " + strconv.Itoa(len(b)) + " steps"
 }
 
-// tally is what all schedules came to.
+// tally is what schedules came to.
 type tally struct {
-	schedules, steps, lives, deaths, packets atomic.Int64
-	failed                                   atomic.Int64
-	mu                                       sync.Mutex
-	rows                                     map[string]int // guarded by mu
+	Schedules, Steps, Lives, Deaths, Packets, Failed int
+	Rows                                             map[string]int // :: row of the crash table → deaths
+	Took                                             time.Duration
 }
 
 func (a *tally) add(w *world) {
-	a.schedules.Add(1)
-	a.steps.Add(int64(len(w.trace)))
-	a.lives.Add(int64(len(w.lives)))
-	a.packets.Add(int64(len(w.packets)))
+	b := tally{Schedules: 1, Steps: len(w.trace), Lives: len(w.lives), Packets: len(w.packets), Rows: w.covered}
 	if len(w.broken) > 0 {
-		a.failed.Add(1)
+		b.Failed = 1
 	}
 	for _, l := range w.lives {
 		if l.dead {
-			a.deaths.Add(1)
+			b.Deaths++
 		}
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.rows == nil {
-		a.rows = make(map[string]int)
+	a.join(b)
+}
+
+func (a *tally) join(b tally) {
+	a.Schedules, a.Steps, a.Lives, a.Deaths = a.Schedules+b.Schedules, a.Steps+b.Steps, a.Lives+b.Lives, a.Deaths+b.Deaths
+	a.Packets, a.Failed, a.Took = a.Packets+b.Packets, a.Failed+b.Failed, max(a.Took, b.Took)
+	if a.Rows == nil {
+		a.Rows = make(map[string]int)
 	}
-	for row, n := range w.covered {
-		a.rows[row] += n
+	for row, n := range b.Rows {
+		a.Rows[row] += n
 	}
 }
 
-// report says what did not hold in a schedule, and whether its seed repeats it.
-func report(t *testing.T, w *world, dir string, trace bool) {
+func (a *tally) write(t *testing.T, path string) {
+	b, err := json.Marshal(a)
+	if err == nil {
+		err = os.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func (a *tally) report(t *testing.T, first, schedules uint64) {
+	t.Logf("seeds from %d: %d schedules with %d steps, %d lives of the supervisor and %d deaths, %d packets; %d schedules failed; %v",
+		first, a.Schedules, a.Steps, a.Lives, a.Deaths, a.Packets, a.Failed, a.Took.Round(time.Second))
+	for _, row := range rows {
+		t.Logf("%6d deaths %s", a.Rows[row], row)
+		if a.Rows[row] == 0 && schedules >= 1000 && a.Failed == 0 {
+			t.Errorf("no life died %s", row)
+		}
+	}
+}
+
+// reportSchedule says what did not hold in a schedule, and whether its seed
+// repeats it.
+func reportSchedule(t *testing.T, w *world, dir string, trace bool) {
 	if trace {
 		t.Logf("seed %d:\n%s", w.seed, strings.Join(w.trace, "\n"))
 	}
@@ -147,12 +208,12 @@ func number(t *testing.T, name string, other uint64) uint64 {
 
 // workdir is a folder in memory, where there is one: the runs keep their records
 // in it.
-func workdir(t *testing.T, i int) string {
+func workdir(t *testing.T) string {
 	base := "/dev/shm"
 	if st, err := os.Stat(base); err != nil || !st.IsDir() {
 		base = t.TempDir()
 	}
-	dir, err := os.MkdirTemp(base, "sim"+strconv.Itoa(i)+"-")
+	dir, err := os.MkdirTemp(base, "sim-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,6 +137,9 @@ func (w *world) chooseConfig() config.Config {
 	if w.rng.IntN(4) == 0 {
 		cfg.Schedules = []config.Schedule{{Name: "s", Task: config.TaskReview, Cron: "*/10 * * * *", Timezone: "UTC", Watch: "w0", CatchUp: w.rng.IntN(2) == 0}}
 	}
+	if w.rng.IntN(8) == 0 {
+		cfg.Schedules = append(cfg.Schedules, config.Schedule{Name: "r", Task: config.TaskRetention, Cron: "*/15 * * * *", Timezone: "UTC", KeepDays: 365, CatchUp: true})
+	}
 	return cfg
 }
 
@@ -222,6 +225,8 @@ func (w *world) cover(l *life) {
 		switch {
 		case hasPrefix(s, "state Enqueue") && !hasPrefix(s, "state Enqueue w0 [] ") && !hasPrefix(s, "state Enqueue w1 [] "):
 			hit["before jobs are inserted"] = true
+		case hasPrefix(s, "state Forget"):
+			hit["in a retention run"] = true
 		case hasPrefix(s, "state Fire"):
 			hit["between a due time and its job"] = true
 		}
@@ -252,7 +257,7 @@ func (w *world) cover(l *life) {
 // rows are the rows of the crash table that a simulation without files has.
 var rows = []string{
 	"before jobs are inserted", "after that", "while codex runs", "between start and prompt",
-	"after the answer was saved", "after the answer was posted", "between a due time and its job",
+	"after the answer was saved", "after the answer was posted", "between a due time and its job", "in a retention run",
 }
 
 func (w *world) jobOf(p *process) (h jobHeader) {
