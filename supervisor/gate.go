@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"autoreview/codexrun"
@@ -54,7 +55,7 @@ func (g *gate) opens(ctx context.Context, w config.Watch, due time.Time) (time.T
 		return until, g.s.hold(ctx, w, trouble{class: classLimit, reason: why, until: until, say: true})
 	}
 	switch {
-	case held && h.Class == classLimit:
+	case held && h.Class == classLimit && !toldOfMore(h):
 		return due, g.s.release(ctx, w)
 	case held:
 		return due, nil // to try whether it works again
@@ -64,6 +65,12 @@ func (g *gate) opens(ctx context.Context, w config.Watch, due time.Time) (time.T
 		return until, g.s.hold(ctx, w, trouble{class: string(codexrun.UsageLimit), reason: why, until: until, say: true})
 	}
 	return due, nil
+}
+
+// toldOfMore reports whether the channel was told of trouble besides a limit of
+// our own, which only a review that goes well can end.
+func toldOfMore(h state.Hold) bool {
+	return slices.ContainsFunc(h.Told, func(class string) bool { return class != classLimit })
 }
 
 // account asks, once, what Codex has recorded of the account.
@@ -90,12 +97,16 @@ type trouble struct {
 // hope that the next time will be better.
 const failuresToSay = 3
 
-// hold puts a watch on hold, or keeps it there, and says so once.
+// hold puts a watch on hold, or keeps it there, and says so once for each class of
+// trouble: two that take turns are no news each time.
 func (s *Supervisor) hold(ctx context.Context, w config.Watch, t trouble) error {
 	now := s.now()
 	h, err := s.state.ChangeHold(context.WithoutCancel(ctx), w.Name, func(h state.Hold, held bool) (state.Hold, bool) {
-		if !held || h.Class != t.class {
-			h = state.Hold{Watch: w.Name, Class: t.class, Since: now}
+		if !held {
+			h = state.Hold{Watch: w.Name, Since: now}
+		}
+		if h.Class != t.class {
+			h.Class, h.Failures = t.class, 0
 		}
 		h.Reason, h.Until = t.reason, t.until
 		h.Failures++
@@ -107,7 +118,7 @@ func (s *Supervisor) hold(ctx context.Context, w config.Watch, t trouble) error 
 	if h.Failures == 1 {
 		s.log.Warn("watch is on hold", "watch", w.Name, "class", t.class, "until", t.until.Local().Format(time.TimeOnly), "reason", t.reason)
 	}
-	if h.Said || !t.say && h.Failures < failuresToSay {
+	if slices.Contains(h.Told, h.Class) || !t.say && h.Failures < failuresToSay {
 		return nil
 	}
 	s.aside.Go(func() {
@@ -120,7 +131,9 @@ func (s *Supervisor) hold(ctx context.Context, w config.Watch, t trouble) error 
 
 func (s *Supervisor) markSaid(ctx context.Context, said state.Hold) {
 	_, err := s.state.ChangeHold(context.WithoutCancel(ctx), said.Watch, func(h state.Hold, held bool) (state.Hold, bool) {
-		h.Said = h.Said || held && h.Since.Equal(said.Since) && h.Class == said.Class
+		if held && h.Since.Equal(said.Since) && !slices.Contains(h.Told, said.Class) {
+			h.Told = append(slices.Clone(h.Told), said.Class)
+		}
 		return h, held
 	})
 	if err != nil {
@@ -129,7 +142,7 @@ func (s *Supervisor) markSaid(ctx context.Context, said state.Hold) {
 }
 
 // release ends the hold of a watch, if it is on hold, and says so if it had said
-// that it was.
+// that it was, whatever the reason was then.
 func (s *Supervisor) release(ctx context.Context, w config.Watch) error {
 	var was state.Hold
 	var wasHeld bool
@@ -142,7 +155,7 @@ func (s *Supervisor) release(ctx context.Context, w config.Watch) error {
 	}
 	s.log.Info("watch is going again", "watch", w.Name, "class", was.Class, "after", s.now().Sub(was.Since).Round(time.Second))
 	s.wakeDispatcher()
-	if was.Said {
+	if len(was.Told) > 0 {
 		s.aside.Go(func() {
 			text := fmt.Sprintf("Reviews are going again. They had been waiting since %s: %s (%s).", clock(was.Since), sentence(was.Reason), was.Class)
 			s.status(ctx, w, text, fmt.Sprintf("released/%s/%d", w.Name, was.Since.UnixMicro()))

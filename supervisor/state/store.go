@@ -200,12 +200,13 @@ type Hold struct {
 	Watch string
 	// Class is the class of failure, or "limit" for a limit of our own.
 	Class, Reason string
-	// Since is when the trouble began, Until when a review is tried next.
+	// Since is when the trouble began, of whatever class it was then; Until when a
+	// review is tried next, zero when no job waits for that.
 	Since, Until time.Time
-	// Failures counts the runs that failed since then.
+	// Failures counts the runs in a row that failed by Class.
 	Failures int
-	// Said is whether the channel was told.
-	Said bool
+	// Told are the classes that the channel was told of since then, one word each.
+	Told []string
 }
 
 // Occasion is one due time of a schedule, and the job that it asks for.

@@ -98,6 +98,11 @@ CREATE TABLE hold (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX run_started ON run (started);
+`, `
+-- Which classes the channel was told of, and not only whether of the latest.
+ALTER TABLE hold ADD COLUMN told TEXT NOT NULL DEFAULT '';
+UPDATE hold SET told = class WHERE said;
+ALTER TABLE hold DROP COLUMN said;
 `}
 
 // Store is a state.Store in a SQLite file. It is safe for concurrent use; every

@@ -72,7 +72,7 @@ func testHolds(t *fixture) {
 		}
 		return h
 	}
-	want := state.Hold{Watch: "w", Class: "auth", Reason: "log in", Since: t0, Until: t0.Add(time.Hour), Failures: 2, Said: true}
+	want := state.Hold{Watch: "w", Class: "auth", Reason: "log in", Since: t0, Until: t0.Add(time.Hour), Failures: 2, Told: []string{"limit", "auth"}}
 	change(func(h state.Hold, held bool) (state.Hold, bool) {
 		if held || h.Watch != "w" {
 			t.Errorf("a watch without a hold: got %+v, %v", h, held)

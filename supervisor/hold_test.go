@@ -1,0 +1,53 @@
+package supervisor_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"autoreview/codexrun"
+)
+
+// inTurn is a Codex that fails by one class after the other, and then approves.
+func inTurn(classes ...codexrun.Class) func(context.Context, int, codexrun.Spec) codexrun.Result {
+	return func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
+		if n <= len(classes) {
+			return codexrun.Result{Class: classes[n-1], Text: "out of order: " + string(classes[n-1])}
+		}
+		return says(approval)(ctx, n, spec)
+	}
+}
+
+// Who was told that a watch waits is told when it goes on, also when something
+// else was in the way last; and each trouble is told of once.
+func TestTroubleThatChangesIsSaidOnce(t *testing.T) {
+	const auth, network, limit = codexrun.Auth, codexrun.Network, codexrun.UsageLimit
+	tests := map[string]struct {
+		fails []codexrun.Class
+		want  []string
+	}{
+		"something small comes last": {[]codexrun.Class{auth, network}, []string{"order: auth", "going again"}},
+		"two that take turns":        {[]codexrun.Class{limit, network, limit, network, limit}, []string{"order: usage_limit", "going again"}},
+		"two that need somebody":     {[]codexrun.Class{auth, limit, auth, limit}, []string{"order: auth", "order: usage_limit", "going again"}},
+		"nothing worth a word":       {[]codexrun.Class{network, codexrun.RateLimited, network}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.codex.run = inTurn(tt.fails...)
+				w.live(func() { w.packet("p"); w.settle(3 * time.Minute) })
+				w.live(func() { w.settle(12 * time.Hour) })
+				w.checkAnswered(1)
+				said := w.statuses()
+				ok := len(said) == len(tt.want)
+				for i := range tt.want {
+					ok = ok && strings.Contains(said[i], tt.want[i])
+				}
+				if !ok {
+					t.Errorf("statuses: got %q, want %q", said, tt.want)
+				}
+			})
+		})
+	}
+}
