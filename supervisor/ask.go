@@ -193,16 +193,32 @@ func (s *Supervisor) postAsked(ctx context.Context) {
 	defer wg.Wait()
 	for {
 		for _, id := range s.live.take() {
-			j, ok, err := s.state.Job(ctx, id)
-			if err != nil || !ok || j.State != state.Answered {
-				continue // the next life posts it
-			}
-			wg.Go(func() { s.deliver(ctx, j) })
+			wg.Go(func() { s.postCancelled(ctx, id) })
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.live.post:
+		}
+	}
+}
+
+// postCancelled posts the notice of a job. While the state cannot be read it tries
+// again, for nobody else in this life posts it.
+func (s *Supervisor) postCancelled(ctx context.Context, id int64) {
+	for attempt := 1; ; attempt++ {
+		j, ok, err := s.state.Job(ctx, id)
+		if err == nil {
+			if ok && j.State == state.Answered {
+				s.deliver(ctx, j)
+			}
+			return
+		}
+		if attempt == 1 && ctx.Err() == nil {
+			s.log.Error("could not read a job that is to be answered, trying again", "job", id, "err", err)
+		}
+		if !s.pause(ctx, backoff(saveFirst, saveLimit, attempt)) {
+			return
 		}
 	}
 }

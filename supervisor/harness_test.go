@@ -113,6 +113,8 @@ type world struct {
 	relay supervisor.Relay // the log, unless a test puts something in between
 	said  *slog.Logger     // what the supervisor logs to; nil is silent
 	load  func() (config.Config, error)
+	// between, if not nil, puts something between the supervisor and its state.
+	between func(state.Store) state.Store
 }
 
 // inWorld runs a test in a world of its own.
@@ -151,7 +153,11 @@ func (w *world) lives(during func(*supervisor.Supervisor)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: st, Codex: w.codex, Logger: w.said, Load: w.load, Meter: w.meter, Jitter: func() float64 { return 0 }})
+	var kept state.Store = st
+	if w.between != nil {
+		kept = w.between(st)
+	}
+	s, err := supervisor.New(supervisor.Options{Config: w.cfg, Relay: w.relay, State: kept, Codex: w.codex, Logger: w.said, Load: w.load, Meter: w.meter, Jitter: func() float64 { return 0 }})
 	if err != nil {
 		w.t.Fatal(err)
 	}

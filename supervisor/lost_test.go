@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"autoreview/relay"
 	"autoreview/relay/client"
 	"autoreview/relay/store/memory"
+	"autoreview/supervisor"
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
 )
@@ -280,4 +282,89 @@ func TestMCPAtTheOriginalReviewsWhatCameMeanwhile(t *testing.T) {
 			t.Errorf("got %d messages by codex, want its own two", n)
 		}
 	})
+}
+
+// unread is a state that cannot read a job for a few times.
+type unread struct {
+	state.Store
+	times atomic.Int32
+}
+
+func (u *unread) Job(ctx context.Context, id int64) (state.Job, bool, error) {
+	if u.times.Add(-1) >= 0 {
+		return state.Job{}, false, errors.New("disk I/O error")
+	}
+	return u.Store.Job(ctx, id)
+}
+
+// The notice of a job that was cancelled while it waited is posted in this life,
+// also when the state cannot be read at first.
+func TestACancelledJobIsAnsweredWhateverTheDiskDoes(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.between = func(s state.Store) state.Store {
+			u := &unread{Store: s}
+			u.times.Store(3)
+			return u
+		}
+		w.lives(func(s *supervisor.Supervisor) {
+			if err := s.Pause(t.Context(), "main"); err != nil {
+				t.Fatal(err)
+			}
+			id := w.packet("one")
+			w.settle(time.Second)
+			if _, err := s.Cancel(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			w.settle(time.Minute)
+			w.checkAnswered(id)
+		})
+	})
+}
+
+// replacedAt is a relay that gets another log just before its n-th read.
+type replacedAt struct {
+	swappable
+	n    int32
+	next *relay.Log
+	read atomic.Int32
+}
+
+func (r *replacedAt) Read(ctx context.Context, q relay.Query) (relay.Page, error) {
+	if r.read.Add(1) == r.n {
+		r.set(r.next)
+	}
+	return r.swappable.Read(ctx, q)
+}
+
+// What a watch reads of a log that has just been replaced is not taken for what
+// was in the one before: its packets would be reviewed twice.
+func TestALogThatIsReplacedWhileAWatchBegins(t *testing.T) {
+	for n := int32(1); n <= 4; n++ {
+		inWorld(t, func(t *testing.T, w *world) {
+			next := relay.New(memory.New(nil), relay.Options{})
+			r := &replacedAt{n: n, next: next}
+			r.set(w.log)
+			w.relay = r
+			w.packet("in the log that was")
+			if _, err := next.Post(t.Context(), relay.Draft{Target: "proj-x", Sender: "claude", Text: "in the log that is"}); err != nil {
+				t.Fatal(err)
+			}
+			w.live(func() { w.settle(time.Hour) })
+			jobs := make(map[string]int)
+			w.inState(func(s state.Store) {
+				all, err := s.Jobs(t.Context(), state.Done)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, j := range all {
+					for _, p := range j.Packets {
+						jobs[p.Text]++
+					}
+				}
+			})
+			if jobs["in the log that is"] != 1 || jobs["in the log that was"] > 1 {
+				t.Errorf("replaced before read %d: got reviews %v, want one of the packet that is there", n, jobs)
+			}
+		})
+	}
 }

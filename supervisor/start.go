@@ -37,7 +37,7 @@ func (x *watcher) start(ctx context.Context, at relay.Page) (int64, error) {
 // startUnanswered begins after what ReplyAs has answered. Where it has answered
 // nothing, only the newest packet is owed: the rest is history.
 func (x *watcher) startUnanswered(ctx context.Context, head int64) (int64, error) {
-	p, err := x.s.relay.Read(ctx, relay.Query{
+	p, err := x.read(ctx, relay.Query{
 		Targets: []string{x.w.Channel}, Senders: []string{x.w.ReplyAs}, Newest: true, Limit: readLimit,
 	})
 	if err != nil {
@@ -58,7 +58,7 @@ func (x *watcher) startUnanswered(ctx context.Context, head int64) (int64, error
 }
 
 func (x *watcher) newestPacket(ctx context.Context) (int64, error) {
-	p, err := x.s.relay.Read(ctx, relay.Query{
+	p, err := x.read(ctx, relay.Query{
 		Targets: []string{x.w.Channel}, Senders: x.w.Senders, Newest: true, Limit: readLimit,
 	})
 	if err != nil {
@@ -82,7 +82,7 @@ func (x *watcher) begin(ctx context.Context, since int64, a answers) (int64, err
 		Cursor: since, Due: now, MaxBytes: maxJobBytes,
 	}
 	for {
-		p, err := x.s.relay.Read(ctx, relay.Query{
+		p, err := x.read(ctx, relay.Query{
 			Targets: []string{x.w.Channel}, Senders: x.w.Senders, Since: b.Cursor, Limit: readLimit,
 		})
 		if err != nil {

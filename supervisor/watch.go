@@ -115,6 +115,9 @@ func (x *watcher) sync(ctx context.Context) error {
 	}
 	if !ok {
 		cursor, err = x.start(ctx, p)
+		if errors.Is(err, errOtherLog) {
+			return nil // begin anew, with that one
+		}
 		if err != nil {
 			return err
 		}
@@ -124,6 +127,20 @@ func (x *watcher) sync(ctx context.Context) error {
 	x.s.log.Info("watching", "watch", x.w.Name, "channel", x.w.Channel, "senders", x.w.Senders, "after", cursor)
 	x.s.writeLastFile(ctx, x.w, x.logID)
 	return nil
+}
+
+// errOtherLog says that the relay has got another log since the watch has asked
+// which one it has.
+var errOtherLog = errors.New("the relay has another log than a moment ago")
+
+// read reads the log that the watch has found: what is in another must not be
+// taken for its messages.
+func (x *watcher) read(ctx context.Context, q relay.Query) (relay.Page, error) {
+	p, err := x.s.relay.Read(ctx, q)
+	if err == nil && p.LogID != x.rawID {
+		err = errOtherLog
+	}
+	return p, err
 }
 
 // A log whose ids went back (the original server after a restart, a database

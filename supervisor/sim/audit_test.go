@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"autoreview/relay"
+	"autoreview/relay/store/memory"
 	"autoreview/supervisor/state"
 )
 
@@ -41,6 +42,7 @@ func (w *world) checkSpawn(p *process) {
 // meta is what an answer says of itself.
 type meta struct {
 	Packets  []int64 `json:"packets"`
+	Log      string  `json:"log"`
 	Terminal bool    `json:"terminal"`
 	Verdict  string  `json:"verdict"`
 	Class    string  `json:"class"`
@@ -54,13 +56,15 @@ type answer struct {
 	meta meta
 }
 
-func (w *world) messages() []relay.Message {
-	p, _ := w.store.Read(context.Background(), relay.Query{Limit: 1 << 20})
+// messages are those of one log.
+func messages(log *memory.Store) []relay.Message {
+	p, _ := log.Read(context.Background(), relay.Query{Limit: 1 << 20})
 	return p.Messages
 }
 
+// findKey returns the message with a key in the log there is, nil for none.
 func (w *world) findKey(channel, sender, key string) *relay.Message {
-	for _, m := range w.messages() {
+	for _, m := range messages(w.log()) {
 		if m.Target == channel && m.Sender == sender && m.Key == key {
 			return &m
 		}
@@ -68,8 +72,8 @@ func (w *world) findKey(channel, sender, key string) *relay.Message {
 	return nil
 }
 
-func (w *world) answers() (out []answer) {
-	for _, m := range w.messages() {
+func (w *world) answers(log *memory.Store) (out []answer) {
+	for _, m := range messages(log) {
 		a := answer{Message: m}
 		if len(m.Meta) > 0 && json.Unmarshal(m.Meta, &a.meta) != nil {
 			w.fail("#%d has a meta that is none: %s", m.ID, m.Meta)
@@ -81,37 +85,44 @@ func (w *world) answers() (out []answer) {
 	return out
 }
 
-// audit holds the promise, when all is over.
+// audit holds the promise, when all is over. Who lost a log lost what nobody had
+// read of it; all else is answered, once in the log that it was answered in. Only
+// when that was lost as well, before anybody heard of the answer, it is said again
+// in the next.
 func (w *world) audit() {
-	answers := w.answers()
 	jobs, _ := w.state.Jobs(context.Background(), state.Queued, state.Waiting, state.Running, state.Answered, state.Done, state.Failed)
-	for _, watch := range w.cfg.Watches {
-		for _, p := range w.packets {
-			if p.channel == watch.Channel {
-				w.auditPacket(watch.Name, watch.ReplyAs, p, jobs, answers)
+	said := make(map[string]int)
+	for _, log := range w.logs {
+		byKey := make(map[string]int)
+		for _, a := range w.answers(log) {
+			said[a.Key]++
+			if byKey[a.Key]++; byKey[a.Key] > 1 {
+				w.fail("#%d repeats the key %q", a.ID, a.Key)
+			}
+			if !slices.ContainsFunc(jobs, func(j state.Job) bool { return j.Key == a.Key }) {
+				w.fail("#%d answers no job", a.ID)
+			}
+		}
+		for i, m := range messages(log) {
+			if m.ID != int64(i)+1 {
+				w.fail("message %d has the id %d", i+1, m.ID)
 			}
 		}
 	}
-	byKey := make(map[string]int)
-	for _, a := range answers {
-		if byKey[a.Key]++; byKey[a.Key] > 1 {
-			w.fail("#%d repeats the key %q", a.ID, a.Key)
-		}
-		if !slices.ContainsFunc(jobs, func(j state.Job) bool { return j.Key == a.Key }) {
-			w.fail("#%d answers no job", a.ID)
-		}
-	}
 	for _, j := range jobs {
-		if j.State != state.Done && j.State != state.Failed && j.Schedule == "" {
+		ended := j.State == state.Done || j.State == state.Failed
+		switch {
+		case !ended && j.Schedule == "":
 			w.fail("job %d is %s at the end", j.ID, j.State)
-		}
-		if ended := j.State == state.Done || j.State == state.Failed; ended && byKey[j.Key] != 1 {
-			w.fail("job %d is %s and has %d answers", j.ID, j.State, byKey[j.Key])
+		case ended && said[j.Key] == 0:
+			w.fail("job %d is %s and has no answer", j.ID, j.State)
 		}
 	}
-	for i, m := range w.messages() {
-		if m.ID != int64(i)+1 {
-			w.fail("message %d has the id %d", i+1, m.ID)
+	for _, watch := range w.cfg.Watches {
+		for _, p := range w.packets {
+			if p.channel == watch.Channel {
+				w.auditPacket(watch.Name, watch.ReplyAs, p, jobs)
+			}
 		}
 	}
 	for _, p := range w.aliveProcesses() {
@@ -121,38 +132,48 @@ func (w *world) audit() {
 
 // auditPacket: each job for a packet, of which there is one unless a person asked
 // again, has one answer that names the packet.
-func (w *world) auditPacket(watch, replyAs string, p packet, jobs []state.Job, answers []answer) {
+func (w *world) auditPacket(watch, replyAs string, p packet, jobs []state.Job) {
 	owed := 0
 	for _, j := range jobs {
-		if j.Watch != watch || !slices.Contains(j.PacketIDs(), p.id) {
+		if j.Watch != watch || j.LogID != p.log || !slices.Contains(j.PacketIDs(), p.id) {
 			continue
 		}
 		if owed++; j.Generation != owed {
 			w.fail("packet #%d: job %d has generation %d, want %d", p.id, j.ID, j.Generation, owed)
 		}
 	}
-	if owed == 0 {
+	if owed == 0 && p.log == w.logID() {
 		w.fail("packet #%d has no job of watch %s", p.id, watch)
 	}
-	got := 0
-	for _, a := range answers {
-		if a.Sender != replyAs || a.Target != p.channel || !slices.Contains(a.meta.Packets, p.id) {
-			continue
+	total := 0
+	for _, log := range w.logs {
+		got := 0
+		for _, a := range w.answers(log) {
+			if a.Sender != replyAs || a.Target != p.channel || a.meta.Log != p.log || !slices.Contains(a.meta.Packets, p.id) {
+				continue
+			}
+			got++
+			w.auditAnswer(a, p)
 		}
-		got++
-		w.auditAnswer(a, p)
+		if got > owed {
+			w.fail("packet #%d has %d answers by %s in one log, want %d", p.id, got, replyAs, owed)
+		}
+		total += got
 	}
-	if got != owed {
-		w.fail("packet #%d has %d answers by %s, want %d", p.id, got, replyAs, owed)
+	if total < owed || len(w.logs) == 1 && total != owed {
+		w.fail("packet #%d has %d answers by %s, want %d", p.id, total, replyAs, owed)
 	}
 }
 
 // auditAnswer: a review is of what it says it is of, and a notice says why.
 func (w *world) auditAnswer(a answer, p packet) {
+	if info, _ := w.log().Info(context.Background()); a.ReplyTo != 0 && a.ReplyTo > info.Head && len(w.logs) == 1 {
+		w.fail("#%d replies to #%d, which is not there", a.ID, a.ReplyTo)
+	}
 	read := strings.Contains(a.Text, token.FindString(p.text))
 	switch {
 	case a.Kind == relay.KindReview && a.meta.Verdict == "approve" && !read:
-		w.fail("#%d approves packet #%d, which its Codex has not read", a.ID, p.id)
+		w.fail("#%d approves packet #%d, which its Codex has not read: %s", a.ID, p.id, strings.ReplaceAll(a.Text, "\n", " "))
 	case a.Kind == relay.KindStatus && (a.meta.Class == "" || a.meta.Verdict != ""):
 		w.fail("#%d is a notice with class %q and verdict %q", a.ID, a.meta.Class, a.meta.Verdict)
 	}

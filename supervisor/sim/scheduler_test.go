@@ -18,7 +18,7 @@ import (
 // faults are how likely each kind of trouble is in one schedule. Each schedule
 // leaves out some, so that what only happens without them happens as well.
 type faults struct {
-	death, stop, relay, full, lose, refuse, kill, jump, person, reload, codex float64
+	death, stop, relay, log, full, lose, refuse, kill, jump, person, reload, codex float64
 }
 
 func chooseFaults(rng *rand.Rand) faults {
@@ -29,7 +29,7 @@ func chooseFaults(rng *rand.Rand) faults {
 		return most * rng.Float64()
 	}
 	return faults{
-		death: some(0.06), stop: some(0.02), relay: some(0.03), full: some(0.02), lose: some(0.15), refuse: some(0.10),
+		death: some(0.06), stop: some(0.02), relay: some(0.03), log: some(0.1), full: some(0.02), lose: some(0.15), refuse: some(0.10),
 		kill: some(0.03), jump: some(0.02), person: some(0.04), reload: some(0.02), codex: some(0.9),
 	}
 }
@@ -73,6 +73,9 @@ func (w *world) trouble() {
 		w.note("stop of life %d", l.n)
 		l.stopping = true
 		l.stop()
+	case w.server == nil && len(w.logs) < 3 && hit(f.log):
+		w.note("the relay gets another log")
+		w.replaceLog()
 	case w.server == nil && hit(0.15):
 		w.note("relay starts")
 		w.startRelay()
@@ -185,7 +188,7 @@ func (w *world) post() {
 	p, err := w.server.log.Post(context.Background(), relay.Draft{Target: watch.Channel, Sender: sender, Text: text})
 	w.note("packet by %s in %s: %v%s", sender, watch.Channel, p.ID, outcome(err))
 	if err == nil {
-		w.packets = append(w.packets, packet{p.ID, watch.Channel, sender, text})
+		w.packets = append(w.packets, packet{p.ID, w.logID(), watch.Channel, sender, text})
 	}
 }
 
@@ -327,14 +330,14 @@ func (w *world) rests() bool {
 }
 
 func (w *world) logID() string {
-	info, _ := w.store.Info(context.Background())
+	info, _ := w.log().Info(context.Background())
 	return info.LogID
 }
 
 // newest is the last packet for a watch.
 func (w *world) newest(watch config.Watch) int64 {
 	for i := len(w.packets) - 1; i >= 0; i-- {
-		if w.packets[i].channel == watch.Channel {
+		if w.packets[i].channel == watch.Channel && w.packets[i].log == w.logID() {
 			return w.packets[i].id
 		}
 	}

@@ -128,13 +128,13 @@ func firstDifference(a, b []string) string {
 
 // tally is what schedules came to.
 type tally struct {
-	Schedules, Steps, Lives, Deaths, Packets, Failed int
-	Rows                                             map[string]int // :: row of the crash table → deaths
-	Took                                             time.Duration
+	Schedules, Steps, Lives, Deaths, Packets, Logs, Failed int
+	Rows                                                   map[string]int // :: row of the crash table → deaths
+	Took                                                   time.Duration
 }
 
 func (a *tally) add(w *world) {
-	b := tally{Schedules: 1, Steps: len(w.trace), Lives: len(w.lives), Packets: len(w.packets), Rows: w.covered}
+	b := tally{Schedules: 1, Steps: len(w.trace), Lives: len(w.lives), Packets: len(w.packets), Logs: len(w.logs), Rows: w.covered}
 	if len(w.broken) > 0 {
 		b.Failed = 1
 	}
@@ -148,7 +148,7 @@ func (a *tally) add(w *world) {
 
 func (a *tally) join(b tally) {
 	a.Schedules, a.Steps, a.Lives, a.Deaths = a.Schedules+b.Schedules, a.Steps+b.Steps, a.Lives+b.Lives, a.Deaths+b.Deaths
-	a.Packets, a.Failed, a.Took = a.Packets+b.Packets, a.Failed+b.Failed, max(a.Took, b.Took)
+	a.Packets, a.Logs, a.Failed, a.Took = a.Packets+b.Packets, a.Logs+b.Logs, a.Failed+b.Failed, max(a.Took, b.Took)
 	if a.Rows == nil {
 		a.Rows = make(map[string]int)
 	}
@@ -168,8 +168,8 @@ func (a *tally) write(t *testing.T, path string) {
 }
 
 func (a *tally) report(t *testing.T, first, schedules uint64) {
-	t.Logf("seeds from %d: %d schedules with %d steps, %d lives of the supervisor and %d deaths, %d packets; %d schedules failed; %v",
-		first, a.Schedules, a.Steps, a.Lives, a.Deaths, a.Packets, a.Failed, a.Took.Round(time.Second))
+	t.Logf("seeds from %d: %d schedules with %d steps, %d lives of the supervisor and %d deaths, %d logs, %d packets; %d schedules failed; %v",
+		first, a.Schedules, a.Steps, a.Lives, a.Deaths, a.Logs, a.Packets, a.Failed, a.Took.Round(time.Second))
 	for _, row := range rows {
 		t.Logf("%6d deaths %s", a.Rows[row], row)
 		if a.Rows[row] == 0 && schedules >= 1000 && a.Failed == 0 {

@@ -39,8 +39,15 @@ func (f *fullable) Append(ctx context.Context, d relay.Draft) (relay.Posted, err
 
 func (w *world) startRelay() {
 	ends, kill := context.WithCancel(context.Background())
-	w.server = &server{log: relay.New(&fullable{w.store, w}, relay.Options{}), ends: ends, kill: kill}
+	w.server = &server{log: relay.New(&fullable{w.log(), w}, relay.Options{}), ends: ends, kill: kill}
 }
+
+// log is the log that the relay has now.
+func (w *world) log() *memory.Store { return w.logs[len(w.logs)-1] }
+
+// replaceLog is what a user does who deletes the relay's database while it is
+// down.
+func (w *world) replaceLog() { w.logs = append(w.logs, memory.New(w.now)) }
 
 func (w *world) killRelay() {
 	w.server.kill()

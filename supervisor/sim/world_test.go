@@ -33,7 +33,8 @@ type world struct {
 	// order is in which order goroutines came to a seam first, from 1.
 	order map[uint64]int // :: goroutine → its place; guarded by mu
 
-	store  *memory.Store
+	// logs are all that the relay ever had; the last is the one it has.
+	logs   []*memory.Store
 	state  *statememory.Store
 	server *server // nil while the relay is down
 	cfg    config.Config
@@ -60,6 +61,7 @@ type world struct {
 // packet is a message that the relay has acknowledged.
 type packet struct {
 	id      int64
+	log     string // the log's id
 	channel string
 	sender  string
 	text    string
@@ -83,7 +85,7 @@ func newWorld(seed uint64, dir string) *world {
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), dir: dir,
 		state: statememory.New(), threads: make(map[string][]string), order: make(map[uint64]int), paused: make(map[string]bool), covered: make(map[string]int),
 	}
-	w.store = memory.New(w.now)
+	w.logs = []*memory.Store{memory.New(w.now)}
 	w.faults = chooseFaults(w.rng)
 	w.cfg = w.chooseConfig()
 	return w
