@@ -49,7 +49,8 @@ func (l *launch) addRelay(spec *codexrun.Spec) error {
 		Sender  string  `json:"sender"`
 		ReplyTo int64   `json:"reply_to"`
 		Packets []int64 `json:"packets"`
-	}{l.job.Key, l.w.Channel, l.w.ReplyAs, l.job.Newest(), l.job.PacketIDs()})
+		Log     string  `json:"log,omitempty"`
+	}{l.job.Key, l.w.Channel, l.w.ReplyAs, l.job.Newest(), l.job.PacketIDs(), l.job.LogID})
 	if err != nil {
 		return fmt.Errorf("encoding the job header: %w", err)
 	}

@@ -12,12 +12,17 @@ import (
 // HeaderJob is the request header that ties post_message calls to a job of the
 // supervisor. Its value is the unpadded base64url form of the JSON object
 //
-//	{"key": "...", "target": "...", "sender": "...", "reply_to": 41, "packets": [40, 41]}
+//	{"key": "...", "target": "...", "sender": "...", "reply_to": 41, "packets": [40, 41], "log": "..."}
 //
 // Whatever the model passes, the first message posted with it goes out as the
 // job's review: with the job's key, sender and reply_to, and with its packets
 // in meta. It must go to the job's channel. Posting the same text again returns
 // the same id; another text is posted as a note.
+//
+// log, which may be left out, is the log that the packets are of: its id, and
+// whatever its reader adds after a "#". It goes into meta as well. A relay that
+// has another log by now refuses the post, for there the ids are those of other
+// messages.
 const HeaderJob = "X-Relay-Job"
 
 type job struct {
@@ -26,6 +31,7 @@ type job struct {
 	Sender  string  `json:"sender"`
 	ReplyTo int64   `json:"reply_to"`
 	Packets []int64 `json:"packets"`
+	Log     string  `json:"log"`
 }
 
 // jobOf returns the job that a request belongs to, nil when it has none.
@@ -46,6 +52,12 @@ func jobOf(h http.Header) (*job, error) {
 		return nil, invalid(HeaderJob, "the header %s needs key, target and sender", HeaderJob)
 	}
 	return &j, nil
+}
+
+// belongs reports whether the packets of the job are of a log.
+func (j *job) belongs(logID string) bool {
+	id, _, _ := strings.Cut(j.Log, "#")
+	return id == "" || id == logID
 }
 
 // review makes d the answer of the job.
@@ -87,6 +99,11 @@ func (j *job) reviewMeta(given json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	meta["packets"] = packets
+	if j.Log != "" {
+		if meta["log"], err = json.Marshal(j.Log); err != nil {
+			return nil, err
+		}
+	}
 	return encode(meta)
 }
 

@@ -3,6 +3,7 @@ package mcptools_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -153,5 +154,31 @@ func TestPostWithoutHeaderIsNoReview(t *testing.T) {
 	got := call(t, url, "post_message", object{"target": "proj-x", "sender": "codex", "text": "t"}).posted(t)
 	if m := messageOf(t, l, got.Posted); m.Kind != "" || m.Key != "" || m.Meta != nil {
 		t.Errorf("got %+v, want a plain message", m)
+	}
+}
+
+// The ids of a job are those of one log. Where the relay has another by now they
+// would name other messages.
+func TestJobOfAnotherLogIsNotPosted(t *testing.T) {
+	l, url, _ := jobLog(t)
+	info, err := l.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := object{"key": jobKey, "target": "proj-x", "sender": "codex", "reply_to": 2, "packets": []int{1, 2}}
+	args := object{"target": "proj-x", "text": "looks fine"}
+	job["log"] = "another"
+	got := call(t, url, "post_message", args, mcptools.HeaderJob, encodeJob(t, job))
+	if !got.IsError || !strings.Contains(got.text(), "another log") {
+		t.Errorf("got %v %q, want an error about another log", got.IsError, got.text())
+	}
+	if i, _ := l.Info(t.Context()); i.Head != 2 {
+		t.Errorf("got %d messages, want 2", i.Head)
+	}
+	job["log"] = info.LogID + "#1"
+	id := call(t, url, "post_message", args, mcptools.HeaderJob, encodeJob(t, job)).posted(t).Posted
+	want := fmt.Sprintf(`{"log":"%s#1","packets":[1,2],"verdict":"comment"}`, info.LogID)
+	if diff := cmp.Diff(want, string(messageOf(t, l, id).Meta)); diff != "" {
+		t.Errorf("meta (-want +got):\n%s", diff)
 	}
 }

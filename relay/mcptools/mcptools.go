@@ -33,6 +33,7 @@ type Log interface {
 	Read(ctx context.Context, q relay.Query) (relay.Page, error)
 	Wait(ctx context.Context, q relay.Query, d time.Duration) (relay.Page, error)
 	Channels(ctx context.Context) ([]relay.Channel, error)
+	Info(ctx context.Context) (relay.Info, error)
 }
 
 var _ Log = (*relay.Log)(nil)

@@ -58,6 +58,13 @@ func (t *tools) deliver(ctx context.Context, j *job, d relay.Draft) (relay.Poste
 	if j == nil {
 		return t.Log.Post(ctx, d)
 	}
+	info, err := t.Log.Info(ctx)
+	if err != nil {
+		return relay.Posted{}, err
+	}
+	if !j.belongs(info.LogID) {
+		return relay.Posted{}, invalid(HeaderJob, "the relay has another log than when this job began, so its review cannot be posted; say it in your last message instead")
+	}
 	review, err := j.review(d)
 	if err != nil {
 		return relay.Posted{}, err
