@@ -42,6 +42,21 @@ func (s *Supervisor) accountUntil(ctx context.Context, now time.Time) (until tim
 		fmt.Sprintf("by what Codex has recorded, the account has nothing left until %s", clock(resets))
 }
 
+// retryAt is when it makes sense to try again after a failure, zero when nobody
+// knows: by what Codex said, or else, for a usage limit, by the reset that it has
+// recorded. Where both are known the earlier counts.
+func (s *Supervisor) retryAt(f failure) time.Time {
+	if f.class != codexrun.UsageLimit {
+		return f.retryAt
+	}
+	w, _ := s.Account()
+	resets := w.FullUntil(s.now())
+	if resets.IsZero() || f.retryAt.After(s.now()) && f.retryAt.Before(resets) {
+		return f.retryAt
+	}
+	return resets
+}
+
 // lastFinished returns when the latest run began that came to its end, whatever
 // its answer was worth.
 func (s *Supervisor) lastFinished(ctx context.Context) (last time.Time, err error) {

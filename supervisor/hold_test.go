@@ -51,3 +51,29 @@ func TestTroubleThatChangesIsSaidOnce(t *testing.T) {
 		})
 	}
 }
+
+// A usage limit that comes without a time is waited for until the reset that
+// Codex has recorded, and not past it.
+func TestAUsageLimitWaitsNoLongerThanTheRecordedReset(t *testing.T) {
+	for _, after := range []time.Duration{3 * time.Minute, 20 * time.Minute, 100 * time.Minute} {
+		t.Run(after.String(), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				reset := time.Now().Add(after)
+				var reviewed time.Time
+				w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
+					if time.Now().Before(reset) {
+						w.codex.records(codexrun.Windows{Recorded: time.Now(), Windows: []codexrun.Window{{UsedPercent: 100, Resets: reset}}})
+						return codexrun.Result{Class: codexrun.UsageLimit, Text: "limit"}
+					}
+					reviewed = time.Now()
+					return says(approval)(ctx, n, spec)
+				}
+				w.live(func() { w.packet("p"); w.settle(4 * time.Hour) })
+				if reviewed.Before(reset) || reviewed.After(reset.Add(time.Second)) {
+					t.Errorf("reviewed %v after the reset, want at it", reviewed.Sub(reset))
+				}
+				w.checkAnswered(1)
+			})
+		})
+	}
+}

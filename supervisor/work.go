@@ -84,7 +84,7 @@ func (s *Supervisor) fail(ctx context.Context, c claimed, j state.Job, f failure
 	w := c.watch
 	log := s.log.With("watch", j.Watch, "job", j.ID, "class", f.class)
 	p := policyFor(w, f.class)
-	d := decide(p, j.Attempt, s.parks(ctx, w, f.class), f.retryAt, s.now(), s.jitter())
+	d := decide(p, j.Attempt, s.parks(ctx, w, f.class), s.retryAt(f), s.now(), s.jitter())
 	j.Class, j.Reason = string(f.class), f.text
 	if p.shared {
 		t := trouble{class: string(f.class), reason: f.text, until: d.at, about: about(j), say: d.do == actPark}
