@@ -45,13 +45,17 @@ func (g *gate) held(watch string) bool {
 // watch that has to wait is put on hold.
 func (g *gate) opens(ctx context.Context, w config.Watch, due time.Time) (time.Time, error) {
 	h, held := g.holds[w.Name]
-	if held && h.Until.After(due) {
+	// A limit may have been raised since: it is looked at anew each time.
+	if held && h.Class != classLimit && h.Until.After(due) {
 		due = h.Until
 	}
 	if due.After(g.now) {
 		return due, nil
 	}
 	if until, why := limitUntil(g.plan.cfg.Limits, w, g.spent, g.now); until.After(g.now) {
+		if held && h.Class == classLimit && h.Until.Equal(until) {
+			return until, nil
+		}
 		return until, g.s.hold(ctx, w, trouble{class: classLimit, reason: why, until: until, say: true})
 	}
 	switch {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"autoreview/codexrun"
+	"autoreview/supervisor"
+	"autoreview/supervisor/config"
 )
 
 // inTurn is a Codex that fails by one class after the other, and then approves.
@@ -76,4 +78,32 @@ func TestAUsageLimitWaitsNoLongerThanTheRecordedReset(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who raises a limit need not wait for the time by which the old one had reset.
+func TestARaisedLimitCountsAtOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.watch().Limits.RunsPerDay = 1
+		w.live(func() {
+			w.packet("p")
+			w.settle(time.Minute)
+			w.packet("q")
+			w.settle(time.Minute)
+		})
+		w.checkAnswered(1)
+		w.load = func() (config.Config, error) {
+			cfg := w.cfg
+			cfg.Watches = append([]config.Watch(nil), cfg.Watches...)
+			cfg.Watches[0].Limits.RunsPerDay = 5
+			return cfg, nil
+		}
+		w.lives(func(s *supervisor.Supervisor) {
+			s.Reload()
+			w.settle(time.Minute)
+		})
+		w.checkAnswered(1, 3)
+		if said := w.statuses(); len(said) != 2 || !strings.Contains(said[1], "going again") {
+			t.Errorf("statuses: got %q, want that it waits and that it goes on", said)
+		}
+	})
 }
