@@ -186,6 +186,9 @@ func holdText(h state.Hold, about string) string {
 	} else {
 		about = "The review of " + about + ", and every later one,"
 	}
+	if h.Until.IsZero() {
+		return fmt.Sprintf("%s cannot be made: %s (%s). I try again with the next packet, and say when it works again.", about, sentence(h.Reason), h.Class)
+	}
 	return fmt.Sprintf("%s will have to wait: %s (%s). I try again by myself, next at %s, and say when it works again; nothing is lost.",
 		about, sentence(h.Reason), h.Class, clock(h.Until))
 }

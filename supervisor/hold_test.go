@@ -107,3 +107,22 @@ func TestARaisedLimitCountsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// A watch that fails and gives its review up is not said to try again at a time
+// that there is none of.
+func TestAHoldThatEndsInGivingUpNamesNoTime(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.watch().Retry = map[string]config.RetryRule{"network": {Attempts: 3}}
+		w.codex.run = failsUntil(time.Now().Add(10*time.Hour), codexrun.Network)
+		w.live(func() { w.packet("p"); w.settle(time.Hour) })
+		w.checkAnswered(1)
+		for _, text := range w.statuses() {
+			if strings.Contains(text, "next at") {
+				t.Errorf("status: got %q, which names a time at which nothing is tried", text)
+			}
+		}
+		if n := len(w.statuses()); n != 1 {
+			t.Errorf("got %d statuses, want one: %q", n, w.statuses())
+		}
+	})
+}

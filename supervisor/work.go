@@ -88,6 +88,9 @@ func (s *Supervisor) fail(ctx context.Context, c claimed, j state.Job, f failure
 	j.Class, j.Reason = string(f.class), f.text
 	if p.shared {
 		t := trouble{class: string(f.class), reason: f.text, until: d.at, about: about(j), say: d.do == actPark}
+		if d.do == actGiveUp {
+			t.about = "" // a notice says what becomes of it
+		}
 		if err := s.hold(ctx, w, t); err != nil {
 			log.Error("could not hold a watch", "err", err)
 		}
