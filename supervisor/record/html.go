@@ -38,12 +38,9 @@ func Export(w io.Writer, dir string, mask func(string) string) error {
 	if err != nil {
 		return err
 	}
-	p := page{Record: r, Env: strings.Join(r.Env, " ")}
+	p := page{Record: r, Argv: maskArgs(r.Argv, mask), Env: mask(strings.Join(r.Env, " "))}
 	for _, f := range r.facts() {
 		p.Facts = append(p.Facts, fact{f.Name, mask(f.Value)})
-	}
-	for _, arg := range r.Argv {
-		p.Argv = append(p.Argv, mask(arg))
 	}
 	err = NewTail(r.Run, dir).Read(func(l Line) error {
 		l.Text = mask(l.Text)
@@ -62,6 +59,28 @@ func Export(w io.Writer, dir string, mask func(string) string) error {
 		return fmt.Errorf("writing the page of run %d: %w", r.Run, err)
 	}
 	return nil
+}
+
+// maskArgs masks arguments one by one, and once more together with the option
+// before it: that one may be what says that it is a secret.
+func maskArgs(args []string, mask func(string) string) []string {
+	var out []string
+	option := ""
+	for _, arg := range args {
+		shown := mask(arg)
+		if option != "" {
+			before := mask(option) + " "
+			if value, ok := strings.CutPrefix(mask(option+" "+shown), before); ok {
+				shown = value
+			}
+		}
+		out = append(out, shown)
+		option = ""
+		if strings.HasPrefix(arg, "-") && arg != "-" {
+			option = arg
+		}
+	}
+	return out
 }
 
 // facts are what is known of a run, in the order to read them in.
