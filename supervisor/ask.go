@@ -115,6 +115,10 @@ func (s *Supervisor) cancelled(j state.Job) state.Job {
 	if !ok {
 		w = config.Watch{Name: j.Watch, Channel: j.Channel, ReplyAs: config.DefaultReplyAs}
 	}
+	return cancelled(w, j)
+}
+
+func cancelled(w config.Watch, j state.Job) state.Job {
 	d := cancelDraft(w, j)
 	j.State, j.Outcome, j.Answer = state.Answered, state.Failed, &d
 	j.Class, j.Reason = classCancelled, reasonCancelled
@@ -130,7 +134,7 @@ func (s *Supervisor) endCancelled(ctx context.Context, w config.Watch, j state.J
 			return
 		}
 	}
-	j = s.cancelled(j)
+	j = cancelled(w, j)
 	s.log.Info("cancelled by hand", "watch", j.Watch, "job", j.ID, "packets", j.PacketIDs())
 	if s.save(ctx, j) {
 		s.deliver(ctx, j)

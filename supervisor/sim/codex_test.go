@@ -20,6 +20,14 @@ func (c *seamCodex) Find(ctx context.Context, _ string) (codexrun.Binary, error)
 	return codexrun.Binary{Path: "codex", Version: codexrun.NewestVersion}, err
 }
 
+// Windows is what Codex has recorded of the account.
+func (c *seamCodex) Windows() (codexrun.Windows, bool) {
+	w := c.life.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.account, !w.account.Recorded.IsZero()
+}
+
 // Kill implements supervisor.Codex.
 func (c *seamCodex) Kill(id codexrun.Process) error {
 	return c.life.do(context.Background(), step{kind: kindCodex, write: true, label: fmt.Sprintf("codex Kill %d", id.PID), effect: func() error {

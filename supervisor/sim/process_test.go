@@ -186,8 +186,21 @@ func actEnd(class codexrun.Class, text string, retryIn time.Duration) act {
 		if retryIn > 0 {
 			res.RetryAt = p.w.now().Add(retryIn)
 		}
+		p.w.record(class, res.RetryAt)
 		return p.ends(res)
 	}}
+}
+
+// record is what Codex takes down of the account.
+func (w *world) record(class codexrun.Class, resets time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch class {
+	case codexrun.UsageLimit:
+		w.account = codexrun.Windows{Recorded: w.now(), Windows: []codexrun.Window{{UsedPercent: 100, Resets: resets}}}
+	case codexrun.Completed:
+		w.account = codexrun.Windows{Recorded: w.now(), Windows: []codexrun.Window{{UsedPercent: 50, Resets: w.now().Add(time.Hour)}}}
+	}
 }
 
 func actHang() act { return act{"hangs", func(*process) bool { return true }} }

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -18,7 +19,7 @@ import (
 // faults are how likely each kind of trouble is in one schedule. Each schedule
 // leaves out some, so that what only happens without them happens as well.
 type faults struct {
-	death, stop, relay, log, full, lose, refuse, kill, jump, person, reload, codex float64
+	death, stop, relay, log, prune, full, lose, refuse, kill, jump, person, reload, codex float64
 }
 
 func chooseFaults(rng *rand.Rand) faults {
@@ -29,7 +30,7 @@ func chooseFaults(rng *rand.Rand) faults {
 		return most * rng.Float64()
 	}
 	return faults{
-		death: some(0.06), stop: some(0.02), relay: some(0.03), log: some(0.1), full: some(0.02), lose: some(0.15), refuse: some(0.10),
+		death: some(0.06), stop: some(0.02), relay: some(0.03), log: some(0.1), prune: some(0.01), full: some(0.02), lose: some(0.15), refuse: some(0.10),
 		kill: some(0.03), jump: some(0.02), person: some(0.04), reload: some(0.02), codex: some(0.9),
 	}
 }
@@ -76,12 +77,15 @@ func (w *world) trouble() {
 	case w.server == nil && len(w.logs) < 3 && hit(f.log):
 		w.note("the relay gets another log")
 		w.replaceLog()
+		w.pruned = 0
 	case w.server == nil && hit(0.15):
 		w.note("relay starts")
 		w.startRelay()
 	case w.server != nil && hit(f.relay):
 		w.note("relay dies")
 		w.killRelay()
+	case w.server != nil && hit(f.prune):
+		w.prune()
 	case hit(f.full):
 		w.fill()
 	case hit(f.jump):
@@ -150,6 +154,8 @@ func (w *world) decide(s *step) {
 		v.fail = errFull
 	case s.kind == kindState && x < 0.02*f.lose:
 		v.fail = fmt.Errorf("disk I/O error")
+	case s.kind == kindCodex && hasPrefix(s, "codex Find") && x < 0.1*f.codex:
+		v.fail = errors.New("there is no codex")
 	case s.kind == kindWire && x < f.refuse:
 		v.fail = errRefused
 	case s.kind == kindWire && x < f.refuse+f.lose:
@@ -211,12 +217,29 @@ func (w *world) killProcess() {
 	}
 }
 
+// prune removes old messages from the log, as its retention does.
+func (w *world) prune() {
+	n, err := w.log().Prune(context.Background(), relay.Retention{MaxMessages: 3})
+	w.note("%d messages are pruned%s", n, outcome(err))
+	p, _ := w.log().Read(context.Background(), relay.Query{Limit: 1})
+	w.pruned = p.OldestID - 1
+}
+
+// reload changes the configuration: a key of each watch, or which there are.
 func (w *world) reload(l *life) {
-	for i := range w.cfg.Watches {
-		watch := &w.cfg.Watches[i]
-		watch.Coalesce = time.Minute - watch.Coalesce
+	w.cfg.Watches = slices.Clone(w.cfg.Watches)
+	switch {
+	case w.rng.IntN(3) > 0 || len(w.whole.Watches) == 1:
+		for i := range w.cfg.Watches {
+			watch := &w.cfg.Watches[i]
+			watch.Coalesce = time.Minute - watch.Coalesce
+		}
+	case len(w.cfg.Watches) == len(w.whole.Watches):
+		w.cfg.Watches = w.cfg.Watches[:1]
+	default:
+		w.cfg.Watches = w.whole.Watches
 	}
-	w.note("reload")
+	w.note("reload with %d watches", len(w.cfg.Watches))
 	l.sup.Reload()
 }
 
@@ -259,6 +282,10 @@ func (w *world) heal() {
 	w.calm, w.faults, w.stateFull, w.relayFull = true, faults{}, false, false
 	if w.server == nil {
 		w.startRelay()
+	}
+	w.cfg.Watches = w.whole.Watches
+	if l := w.current(); l != nil {
+		l.sup.Reload()
 	}
 }
 

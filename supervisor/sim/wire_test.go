@@ -39,7 +39,9 @@ func (f *fullable) Append(ctx context.Context, d relay.Draft) (relay.Posted, err
 
 func (w *world) startRelay() {
 	ends, kill := context.WithCancel(context.Background())
-	w.server = &server{log: relay.New(&fullable{w.log(), w}, relay.Options{}), ends: ends, kill: kill}
+	log := w.log()
+	opts := relay.Options{Posted: func(m relay.Message, _ string) { w.said[log] = append(w.said[log], m) }}
+	w.server = &server{log: relay.New(&fullable{log, w}, opts), ends: ends, kill: kill}
 }
 
 // log is the log that the relay has now.

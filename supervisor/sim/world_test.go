@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"autoreview/codexrun"
+	"autoreview/relay"
 	"autoreview/relay/store/memory"
 	"autoreview/supervisor"
 	"autoreview/supervisor/config"
@@ -38,7 +40,14 @@ type world struct {
 	state  *statememory.Store
 	server *server // nil while the relay is down
 	cfg    config.Config
-	lives  []*life
+	// whole is the configuration with all its watches, said what was ever posted
+	// to each log, pruned up to where it was removed again.
+	whole  config.Config
+	said   map[*memory.Store][]relay.Message
+	pruned int64
+	// account is what Codex has recorded of it.
+	account codexrun.Windows
+	lives   []*life
 	// processes are all that were ever started, threads those that Codex knows.
 	processes []*process
 	pids      int
@@ -88,6 +97,7 @@ func newWorld(seed uint64, dir string) *world {
 	w.logs = []*memory.Store{memory.New(w.now)}
 	w.faults = chooseFaults(w.rng)
 	w.cfg = w.chooseConfig()
+	w.whole, w.said = w.cfg, make(map[*memory.Store][]relay.Message)
 	return w
 }
 
