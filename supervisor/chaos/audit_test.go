@@ -4,6 +4,7 @@ package chaos_test
 
 import (
 	"database/sql"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -148,6 +149,8 @@ func (w *world) auditAnswers() result {
 			}
 		}
 		switch {
+		case len(ids) == 0 && m.Kind == relay.KindReview && !scheduled(m):
+			w.t.Errorf("#%d in %s is a review of nothing: %q", m.ID, m.Target, m.Text)
 		case len(ids) == 0:
 		case m.Kind == relay.KindReview:
 			r.reviews++
@@ -169,6 +172,14 @@ func (w *world) auditAnswers() result {
 		}
 	}
 	return r
+}
+
+// scheduled reports whether a message is a review that a schedule asked for.
+func scheduled(m relay.Message) bool {
+	var meta struct {
+		Schedule string `json:"schedule"`
+	}
+	return json.Unmarshal(m.Meta, &meta) == nil && meta.Schedule != ""
 }
 
 func (w *world) integrity(db *sql.DB, name string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,8 @@ type setting struct {
 	faults int
 	seed   uint64
 	bound  time.Duration
+	// asked says that somebody asked for the bound, so that it may end a storm.
+	asked bool
 }
 
 func readSetting(t *testing.T, faults int) setting {
@@ -37,6 +40,7 @@ func readSetting(t *testing.T, faults int) setting {
 		if s.bound, err = time.ParseDuration(v); err != nil || s.bound <= 0 {
 			t.Fatalf("CHAOS_TIME: got %q, want a duration", v)
 		}
+		s.asked = true
 	}
 	return s
 }
@@ -75,6 +79,9 @@ func play(t *testing.T, set setting, k kit) {
 	w.stop()
 	r := w.audit()
 	w.sum(r)
+	for _, text := range set.missing(faults, w.injected, r, w.able()) {
+		t.Error(text)
+	}
 	t.Logf("chaos: faults %d, packets %d, answered %d, lost %d, doubled %d, seconds %.0f, seed %d",
 		faults, r.packets, r.answered, r.lost, r.doubled, time.Since(w.began).Seconds(), set.seed)
 }
@@ -99,6 +106,39 @@ func (w *world) storm(set setting) int {
 		}
 	}
 	return count
+}
+
+// missing says what a storm has to have had for its result to mean anything. Of
+// many faults some must be of every kind that is not rare.
+func (s setting) missing(count int, injected map[string]int, r result, kinds []fault) (out []string) {
+	if count < s.faults && !s.asked {
+		out = append(out, fmt.Sprintf("only %d of %d faults were injected within %s", count, s.faults, s.bound))
+	}
+	if r.packets == 0 || r.runs == 0 || r.reviews+r.notices == 0 {
+		out = append(out, fmt.Sprintf("%d packets, %d runs of codex, %d reviews and %d notices: nothing was put to the test", r.packets, r.runs, r.reviews, r.notices))
+	}
+	all := 0
+	for _, f := range kinds {
+		all += f.weight
+	}
+	for _, f := range kinds {
+		// So many are expected that none at all is no chance.
+		if injected[f.name] == 0 && count*f.weight > 10*all {
+			out = append(out, fmt.Sprintf("no fault of the kind %q could be injected", f.name))
+		}
+	}
+	return out
+}
+
+// able are the kinds of faults that this system lets us make.
+func (w *world) able() (out []fault) {
+	for _, f := range w.kit.faults {
+		if f.name == "disk full" && !w.disk.own || strings.HasPrefix(f.name, "no writes") && runtime.GOOS != "linux" {
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // sum tells what the faults were and what Codex was made to do.
