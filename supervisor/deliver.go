@@ -155,3 +155,20 @@ func (s *Supervisor) insist(ctx context.Context, log *slog.Logger, write func(co
 		}
 	}
 }
+
+// await asks the state for what a run cannot do without, and tries again until
+// ctx ends: it says nothing about the review that the disk is full.
+func (s *Supervisor) await(ctx context.Context, log *slog.Logger, ask func(context.Context) error) error {
+	for attempt := 1; ; attempt++ {
+		err := ask(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if attempt == 1 {
+			log.Error("the state cannot be used, trying again", "err", err)
+		}
+		if !sleep(ctx, backoff(saveFirst, saveLimit, attempt)) {
+			return err
+		}
+	}
+}

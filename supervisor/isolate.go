@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"autoreview/codexrun"
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
 )
@@ -105,9 +106,10 @@ func (s *Supervisor) addWorktree(ctx context.Context, c claimed, t state.Tree) (
 			s.log.Warn("could not remove a worktree, trying again at the next start", "job", c.job.ID, "path", path, "err", err)
 		}
 	}
-	_, err = git(ctx, repo, nil, "worktree", "add", "--quiet", "--detach", path, t.Snapshot)
+	mark := []string{s.worktreeMark()}
+	_, err = git(ctx, repo, mark, "worktree", "add", "--quiet", "--detach", path, t.Snapshot)
 	if err == nil && t.Base != "" && t.Base != t.Snapshot {
-		_, err = git(ctx, path, nil, "reset", "--mixed", t.Base)
+		_, err = git(ctx, path, mark, "reset", "--mixed", t.Base)
 	}
 	dir = filepath.Join(path, filepath.FromSlash(prefix))
 	if err == nil {
@@ -120,6 +122,10 @@ func (s *Supervisor) addWorktree(ctx context.Context, c claimed, t state.Tree) (
 	}
 	return dir, clean, nil
 }
+
+// worktreeMark is in the environment of the Git that writes a worktree, which may
+// outlive the supervisor.
+func (s *Supervisor) worktreeMark() string { return codexrun.RunIDEnv + "=" + s.worktrees() }
 
 // reserveWorktree makes up a path that no other worktree has, and notes which
 // repository it will belong to.
@@ -190,8 +196,11 @@ func removeAll(path string) error {
 // then.
 func (s *Supervisor) removeWorktrees(ctx context.Context) {
 	entries, err := os.ReadDir(s.worktrees())
-	if err != nil {
-		return // there are none
+	if err != nil || len(entries) == 0 {
+		return
+	}
+	if err := s.codex.Kill(codexrun.Process{RunID: s.worktrees()}); err != nil {
+		s.log.Warn("could not end a git that an earlier life left", "err", err)
 	}
 	done := make(map[string]bool)
 	for _, e := range entries {

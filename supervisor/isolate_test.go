@@ -191,3 +191,33 @@ func TestIsolationOfABrokenRepository(t *testing.T) {
 		}
 	})
 }
+
+// A Git that writes a worktree can outlive its supervisor, and would write on
+// while the next life removes the worktree. So it carries a mark, and what does
+// is ended first.
+func TestALeftoverGitIsEnded(t *testing.T) {
+	dir := repository(t)
+	spied := filepath.Join(t.TempDir(), "env")
+	write(t, filepath.Join(dir, ".gitattributes"), "file filter=spy\n")
+	inRepository(t, dir, "config", "filter.spy.smudge", "env > "+spied+"; cat")
+	inWorld(t, func(t *testing.T, w *world) {
+		w.isolate(dir)
+		w.live(func() {
+			w.packet("p")
+			w.settle(time.Minute)
+		})
+		w.checkAnswered(1)
+		mark := codexrun.Process{RunID: filepath.Join(w.dir, "worktrees")}
+		if env := read(t, spied); !strings.Contains(env, codexrun.RunIDEnv+"="+mark.RunID+"\n") {
+			t.Errorf("the environment of git lacks the mark:\n%s", env)
+		}
+		if len(w.codex.killed) > 0 {
+			t.Errorf("killed %v where nothing was left over", w.codex.killed)
+		}
+		write(t, filepath.Join(w.dir, "worktrees", "autoreview-1-x.repository"), dir)
+		w.live(func() { w.settle(time.Second) })
+		if len(w.codex.killed) != 1 || w.codex.killed[0] != mark {
+			t.Errorf("killed %v, want what carries the mark %q", w.codex.killed, mark.RunID)
+		}
+	})
+}

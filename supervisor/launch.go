@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,11 +92,18 @@ func (l *launch) spec(ctx context.Context) (codexrun.Spec, error) {
 	return spec, l.newRun(ctx, &spec)
 }
 
+func (l *launch) log() *slog.Logger { return l.s.log.With("watch", l.w.Name, "job", l.job.ID) }
+
 func (l *launch) chooseThread(ctx context.Context, spec *codexrun.Spec) error {
 	if l.w.Session.Mode == config.SessionFresh {
 		return nil
 	}
-	id, known, err := l.s.state.Thread(ctx, l.w.Name, seed(l.w))
+	var id string
+	var known bool
+	err := l.s.await(ctx, l.log(), func(ctx context.Context) (err error) {
+		id, known, err = l.s.state.Thread(ctx, l.w.Name, seed(l.w))
+		return err
+	})
 	switch {
 	case err != nil:
 		return err
@@ -111,7 +119,11 @@ func (l *launch) chooseThread(ctx context.Context, spec *codexrun.Spec) error {
 
 func (l *launch) newRun(ctx context.Context, spec *codexrun.Spec) error {
 	l.run = state.Run{Job: l.job.ID, Attempt: l.job.Attempt, Codex: l.bin.Version, Started: l.s.now()}
-	id, err := l.s.state.StartRun(ctx, l.run)
+	var id int64
+	err := l.s.await(ctx, l.log(), func(ctx context.Context) (err error) {
+		id, err = l.s.state.StartRun(ctx, l.run)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -368,3 +368,40 @@ func TestALogThatIsReplacedWhileAWatchBegins(t *testing.T) {
 		})
 	}
 }
+
+// unstarted is a state that cannot record runs for a few times.
+type unstarted struct {
+	state.Store
+	times atomic.Int32
+}
+
+func (u *unstarted) StartRun(ctx context.Context, r state.Run) (int64, error) {
+	if u.times.Add(-1) >= 0 {
+		return 0, errors.New("database or disk is full")
+	}
+	return u.Store.StartRun(ctx, r)
+}
+
+// A full disk is no reason to put a watch on hold, and no failure of the review.
+func TestAFullDiskIsNoFailureOfTheReview(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.between = func(s state.Store) state.Store {
+			u := &unstarted{Store: s}
+			u.times.Store(5)
+			return u
+		}
+		w.live(func() {
+			id := w.packet("one")
+			w.settle(time.Minute)
+			w.checkAnswered(id)
+		})
+		if n := len(w.answers()); n != 1 {
+			t.Errorf("got %d messages, want the review alone", n)
+		}
+		w.inState(func(s state.Store) {
+			if j, _, err := s.Job(t.Context(), 1); err != nil || j.Attempt != 1 || j.Class != "" {
+				t.Errorf("job: got attempt %d, class %q, %v; want the first to do", j.Attempt, j.Class, err)
+			}
+		})
+	})
+}
