@@ -147,27 +147,52 @@ func (l *launch) reask(ctx context.Context, res codexrun.Result, bad error) (cod
 // ask asks again for an answer: in the thread that gave it, or, with thread "",
 // in a fresh one.
 func (l *launch) ask(ctx context.Context, res codexrun.Result, bad error, thread string) (codexrun.Result, error) {
-	spec, err := l.spec(ctx)
-	if err != nil {
+	// A run that cannot be is not begun.
+	if err := l.canAsk(res, thread); err != nil {
 		return codexrun.Result{}, err
 	}
-	spec.Resume, spec.Fork = thread, ""
-	data := templates.Reask{Problems: problems(bad)}
-	if thread == "" && l.job.Schedule != "" {
-		return codexrun.Result{}, errors.New("a scheduled review is not asked for again in a fresh thread")
+	spec, err := l.spec(ctx)
+	if err == nil {
+		spec.Resume, spec.Fork = thread, ""
+		spec.Prompt, err = l.reaskPrompt(spec, res, bad)
 	}
-	if thread == "" {
-		r := l.review(spec)
-		data.Review, data.Answer = &r, res.Final
-		data.Boundary = templates.NewBoundary(res.Final)
-		if size(r) > maxPromptBytes/2 || len(res.Final) > maxPromptBytes/4 {
-			return codexrun.Result{}, errors.New("the packet and the answer are too large for one prompt")
+	if err != nil {
+		if l.run.ID != 0 && l.run.Ended.IsZero() {
+			l.endRun(ctx, codexrun.Result{Class: codexrun.BadConfig, Text: err.Error(), ExitCode: -1})
 		}
-	}
-	if spec.Prompt, err = templates.Render(templates.NameReask, "", data); err != nil {
 		return codexrun.Result{}, err
 	}
 	return l.exec(ctx, spec), nil
+}
+
+// canAsk says why an answer cannot be asked for again; it always can in the
+// thread that gave it.
+func (l *launch) canAsk(res codexrun.Result, thread string) error {
+	packets := 0
+	for _, p := range l.job.Packets {
+		packets += len(p.Text)
+	}
+	switch {
+	case thread != "":
+		return nil
+	case l.job.Schedule != "":
+		return errors.New("a scheduled review is not asked for again in a fresh thread")
+	case packets > maxPromptBytes/2 || len(res.Final) > maxPromptBytes/4:
+		return errors.New("the packet and the answer are too large for one prompt")
+	}
+	return nil
+}
+
+// reaskPrompt tells a thread that does not know them the packets and the answer
+// as well.
+func (l *launch) reaskPrompt(spec codexrun.Spec, res codexrun.Result, bad error) (string, error) {
+	data := templates.Reask{Problems: problems(bad)}
+	if spec.Resume == "" {
+		r := l.review(spec)
+		data.Review, data.Answer = &r, res.Final
+		data.Boundary = templates.NewBoundary(res.Final)
+	}
+	return templates.Render(templates.NameReask, "", data)
 }
 
 func problems(err error) []string {
