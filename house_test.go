@@ -4,6 +4,7 @@ package autoreview_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -217,6 +218,29 @@ func TestNothingGrowsTooLarge(t *testing.T) {
 				t.Errorf("%s: func %s has %d lines, more than %d", src.path, fn.Name.Name, n, maxFuncLines)
 			}
 		}
+	}
+}
+
+// Tests grow as well, and are read as often.
+func TestNoTestFileGrowsTooLarge(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if n := bytes.Count(b, []byte("\n")); n > maxFileLines {
+			t.Errorf("%s has %d lines, more than %d", path, n, maxFileLines)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
