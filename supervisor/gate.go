@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ func (s *Supervisor) newGate(ctx context.Context, p *plan) (*gate, error) {
 	if g.holds, err = s.state.Holds(ctx); err != nil {
 		return nil, err
 	}
+	maps.DeleteFunc(g.holds, func(_ string, h state.Hold) bool { return h.Class == released })
 	if p.limitsTime() {
 		g.spent, err = s.state.Spent(ctx, g.now.Add(-limitDay))
 	}
@@ -106,7 +108,7 @@ const failuresToSay = 3
 func (s *Supervisor) hold(ctx context.Context, w config.Watch, t trouble) error {
 	now := s.now()
 	h, err := s.state.ChangeHold(context.WithoutCancel(ctx), w.Name, func(h state.Hold, held bool) (state.Hold, bool) {
-		if !held {
+		if !held || h.Class == released {
 			h = state.Hold{Watch: w.Name, Since: now}
 		}
 		if h.Class != t.class {
@@ -143,29 +145,6 @@ func (s *Supervisor) markSaid(ctx context.Context, said state.Hold) {
 	if err != nil {
 		s.log.Warn("could not save that a hold was told of", "watch", said.Watch, "err", err)
 	}
-}
-
-// release ends the hold of a watch, if it is on hold, and says so if it had said
-// that it was, whatever the reason was then.
-func (s *Supervisor) release(ctx context.Context, w config.Watch) error {
-	var was state.Hold
-	var wasHeld bool
-	_, err := s.state.ChangeHold(context.WithoutCancel(ctx), w.Name, func(h state.Hold, held bool) (state.Hold, bool) {
-		was, wasHeld = h, held
-		return h, false
-	})
-	if err != nil || !wasHeld {
-		return err
-	}
-	s.log.Info("watch is going again", "watch", w.Name, "class", was.Class, "after", s.now().Sub(was.Since).Round(time.Second))
-	s.wakeDispatcher()
-	if len(was.Told) > 0 {
-		s.aside.Go(func() {
-			text := fmt.Sprintf("Reviews are going again. They had been waiting since %s: %s (%s).", clock(was.Since), sentence(was.Reason), was.Class)
-			s.status(ctx, w, text, fmt.Sprintf("released/%s/%d", w.Name, was.Since.UnixMicro()))
-		})
-	}
-	return nil
 }
 
 // tryNow lets a watch that is on hold try at once whether it works again.

@@ -186,6 +186,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	s.live.touch() // what an earlier life left is queued again
 	wg.Go(func() { s.grace(ctx, idle, cut) })
+	s.tellReleases(ctx)
 	wg.Go(func() { s.postAsked(ctx) })
 	wg.Go(func() { s.forgetRuns(ctx) })
 	wg.Go(func() { s.keepTime(ctx) })

@@ -257,9 +257,7 @@ func (x *watcher) reportGap(ctx context.Context, oldest int64) {
 // status posts a message that ends nothing, and reports whether it is there. It
 // is a courtesy: when it cannot be posted that is logged and no more.
 func (s *Supervisor) status(ctx context.Context, w config.Watch, text, key string) bool {
-	_, err := s.relay.Post(ctx, relay.Draft{
-		Target: w.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindStatus, Key: key, Source: source,
-	})
+	err := s.postStatus(ctx, w, text, key)
 	var refused *relay.Error
 	switch {
 	case errors.As(err, &refused):
@@ -268,6 +266,13 @@ func (s *Supervisor) status(ctx context.Context, w config.Watch, text, key strin
 		s.log.Warn("could not post a status", "watch", w.Name, "err", err)
 	}
 	return err == nil
+}
+
+func (s *Supervisor) postStatus(ctx context.Context, w config.Watch, text, key string) error {
+	_, err := s.relay.Post(ctx, relay.Draft{
+		Target: w.Channel, Sender: w.ReplyAs, Text: text, Kind: relay.KindStatus, Key: key, Source: source,
+	})
+	return err
 }
 
 // source names the supervisor in the relay's activity log.

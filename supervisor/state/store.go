@@ -198,7 +198,8 @@ type Count struct {
 // Hold is why a watch starts no reviews for now, or why they keep failing.
 type Hold struct {
 	Watch string
-	// Class is the class of failure, or "limit" for a limit of our own.
+	// Class is the class of failure, "limit" for a limit of our own, or "" for a
+	// hold that is over, which the channel has not been told yet.
 	Class, Reason string
 	// Since is when the trouble began, of whatever class it was then; Until when a
 	// review is tried next, zero when no job waits for that.
