@@ -34,3 +34,28 @@ func TestAskingAgainInVainLeavesNoRun(t *testing.T) {
 		})
 	})
 }
+
+// Stops cost a review nothing: not an attempt, and not a run of its limit.
+func TestStopsDoNotCountForTheRound(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.watch().Limits.RunsPerRound = 2
+		w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
+			switch {
+			case n <= 3:
+				<-ctx.Done()
+				return codexrun.Result{Class: codexrun.Killed, Text: context.Cause(ctx).Error()}
+			case n == 4:
+				return codexrun.Result{Class: codexrun.ModelError, Text: "500"}
+			}
+			return says(approval)(ctx, n, spec)
+		}
+		w.live(func() { w.packet("p"); w.settle(time.Minute) })
+		w.live(func() { w.settle(time.Minute) })
+		w.live(func() { w.settle(time.Minute) })
+		w.live(func() { w.settle(time.Hour) })
+		w.checkAnswered(1)
+		if m := w.answers(); len(m) != 1 || m[0].Kind != relay.KindReview {
+			t.Errorf("got %q, want a review", m[0].Text)
+		}
+	})
+}

@@ -109,13 +109,13 @@ func since(spent []state.Spend, after time.Time) []state.Spend {
 }
 
 // roundLimit is pure: which limit of one review its runs have reached, "" for
-// none. Runs that were parked for something that is not the review's fault do
-// not count.
+// none. Runs that were parked for something that is not the review's fault, and
+// those that a stop of the supervisor cut off, do not count; their tokens do.
 func roundLimit(all config.Limits, w config.Watch, runs []state.Run) string {
 	var n, tokens int64
 	for _, r := range runs {
 		tokens += r.Used.Total()
-		if policyFor(w, codexrun.Class(r.Class)).do != actPark {
+		if policyFor(w, codexrun.Class(r.Class)).do != actPark && !cutOff(r) {
 			n++
 		}
 	}
@@ -128,6 +128,11 @@ func roundLimit(all config.Limits, w config.Watch, runs []state.Run) string {
 		}
 	}
 	return ""
+}
+
+// cutOff reports whether a run was ended because the supervisor had no more time.
+func cutOff(r state.Run) bool {
+	return r.Class == string(codexrun.Killed) && r.Text == errStopping.Error()
 }
 
 // roundIsOver says which limit keeps a job from another run, "" for none.
