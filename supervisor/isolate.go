@@ -12,6 +12,7 @@ import (
 
 	"autoreview/codexrun"
 	"autoreview/supervisor/config"
+	"autoreview/supervisor/repository"
 	"autoreview/supervisor/state"
 )
 
@@ -160,7 +161,7 @@ func removeWorktree(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(string(repo)); err == nil && gitRoot(string(repo)) != "" {
+	if _, err := os.Stat(string(repo)); err == nil && repository.Root(string(repo)) != "" {
 		// Twice force: one that was being made is locked.
 		if _, err := git(ctx, string(repo), nil, "worktree", "remove", "--force", "--force", path); err != nil {
 			// Only when Git says that it knows of none the note may go.

@@ -8,6 +8,7 @@ import (
 
 	"autoreview/supervisor/calendar"
 	"autoreview/supervisor/config"
+	"autoreview/supervisor/repository"
 	"autoreview/supervisor/state"
 )
 
@@ -99,7 +100,7 @@ func (p *plan) locks(w config.Watch, isolated bool) []string {
 
 // isolates reports whether a run of the watch can have a worktree of its own.
 func isolates(w config.Watch) bool {
-	if !w.Isolate || gitRoot(w.Workdir) == "" {
+	if !w.Isolate || repository.Root(w.Workdir) == "" {
 		return false
 	}
 	_, err := exec.LookPath("git")

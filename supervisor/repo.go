@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"autoreview/supervisor/repository"
 )
 
 // repoFacts is what Git says of a working directory; empty where it says
@@ -22,7 +24,7 @@ const gitTimeout = 5 * time.Second
 // as long as everything else between a packet and the start of Codex.
 func readRepo(ctx context.Context, dir string) <-chan repoFacts {
 	facts := make(chan repoFacts, 1)
-	if gitRoot(dir) == "" {
+	if repository.Root(dir) == "" {
 		facts <- repoFacts{}
 		return facts
 	}

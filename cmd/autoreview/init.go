@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"autoreview/supervisor/config"
+	"autoreview/supervisor/repository"
 	"autoreview/supervisor/setup"
 )
 
@@ -168,7 +169,7 @@ func (f *initFlags) check() error {
 // findRoot is the repository that the working directory is in or, where there
 // is none, the directory itself. One that has an autoreview.toml of its own is
 // taken as it is.
-func findRoot() (root string, repository bool, err error) {
+func findRoot() (root string, inRepository bool, err error) {
 	here, err := os.Getwd()
 	if err == nil {
 		here, err = filepath.EvalSymlinks(here)
@@ -176,17 +177,14 @@ func findRoot() (root string, repository bool, err error) {
 	if err != nil {
 		return "", false, fmt.Errorf("finding the repository: %w", err)
 	}
-	for dir := here; ; dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			if _, err := os.Lstat(filepath.Join(here, config.DefaultFile)); err == nil {
-				return here, dir == here, nil
-			}
-			return dir, true, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return here, false, nil
-		}
+	dir := repository.Root(here)
+	if dir == "" {
+		return here, false, nil
 	}
+	if _, err := os.Lstat(filepath.Join(here, config.DefaultFile)); err == nil {
+		return here, dir == here, nil
+	}
+	return dir, true, nil
 }
 
 // programs finds out how the programs are started by others.

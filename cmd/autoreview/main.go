@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"autoreview/program"
+	"autoreview/cmd/internal/program"
 )
 
 func main() {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"autoreview/program"
+	"autoreview/cmd/internal/program"
 	"autoreview/relay/client"
 )
 

@@ -23,7 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/pflag"
 
-	"autoreview/program"
+	"autoreview/cmd/internal/program"
 	"autoreview/relay"
 )
 

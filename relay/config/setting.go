@@ -9,7 +9,7 @@ import (
 
 	"autoreview/relay"
 	"autoreview/relay/redact"
-	"autoreview/spelling"
+	"autoreview/relay/spelling"
 )
 
 // setting is one key. read puts a value into the configuration; its error says

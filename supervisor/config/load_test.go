@@ -133,7 +133,7 @@ catch_up = "skip"
 
 func TestEveryKey(t *testing.T) {
 	dir := t.TempDir()
-	for _, d := range []string{"repo/.git", "home/.codex"} {
+	for _, d := range []string{"repo/.git/HEAD", "home/.codex"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			t.Fatal(err)
 		}

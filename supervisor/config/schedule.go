@@ -3,10 +3,10 @@ package config
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"autoreview/supervisor/calendar"
+	"autoreview/supervisor/repository"
 )
 
 // Task is what a schedule has done at its due times.
@@ -189,19 +189,8 @@ func (p *printer) schedule(s Schedule) {
 // isolate reads the key and says where it can do nothing.
 func (t *table) isolate(workdir string) bool {
 	on := t.boolean("isolate", false)
-	if on && !inRepository(workdir) {
+	if on && repository.Root(workdir) == "" {
 		t.warn("isolate", "%q is in no Git repository; until it is, reviews run in the folder itself", workdir)
 	}
 	return on
-}
-
-func inRepository(dir string) bool {
-	for d := dir; ; d = filepath.Dir(d) {
-		if _, err := os.Lstat(filepath.Join(d, ".git")); err == nil {
-			return true
-		}
-		if d == filepath.Dir(d) {
-			return false
-		}
-	}
 }

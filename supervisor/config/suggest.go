@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"autoreview/spelling"
+	"autoreview/relay/spelling"
 )
 
 // habits maps what the keys are called elsewhere to what they are called here.

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"net/http"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"autoreview/codexrun"
 	"autoreview/relay/client"
 	"autoreview/supervisor/config"
+	"autoreview/supervisor/repository"
 )
 
 // Environment is what an examination looks at. Dir and Getenv are required.
@@ -121,22 +121,10 @@ func (s *snapshot) workdirs() []string {
 // of the repository of the first watch.
 func (s *snapshot) root() string {
 	dir := s.workdirs()[0]
-	if root := gitRoot(dir); root != "" {
+	if root := repository.Root(dir); root != "" {
 		return root
 	}
 	return dir
-}
-
-// gitRoot is the nearest folder at or above dir that has a .git, "" for none.
-func gitRoot(dir string) string {
-	for d := dir; ; d = filepath.Dir(d) {
-		if _, err := os.Lstat(filepath.Join(d, ".git")); err == nil {
-			return d
-		}
-		if d == filepath.Dir(d) {
-			return ""
-		}
-	}
 }
 
 // token is the relay's bearer token, "" for none.

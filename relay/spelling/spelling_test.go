@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"autoreview/spelling"
+	"autoreview/relay/spelling"
 )
 
 func TestDistance(t *testing.T) {

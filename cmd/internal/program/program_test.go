@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"autoreview/program"
+	"autoreview/cmd/internal/program"
 )
 
 type hinted struct{ error }
