@@ -78,6 +78,7 @@ func fixed(old, new config.Config) (keys []string) {
 	}{
 		{"relay", old.Relay == new.Relay}, {"token_env", old.TokenEnv == new.TokenEnv}, {"state_dir", old.StateDir == new.StateDir},
 		{"poll_interval", old.PollInterval == new.PollInterval}, {"last_file", old.LastFile == new.LastFile},
+		{"metrics_addr", old.MetricsAddr == new.MetricsAddr},
 	} {
 		if !k.same {
 			keys = append(keys, k.key)

@@ -154,6 +154,10 @@ func TestABadReloadChangesNothing(t *testing.T) {
 			c.Relay, c.StateDir = "http://else", "/else"
 			return c, nil
 		}, []string{"relay, state_dir cannot change"}},
+		{"another address for metrics", func(c config.Config) (config.Config, error) {
+			c.MetricsAddr = "127.0.0.1:9464"
+			return c, nil
+		}, []string{"metrics_addr cannot change"}},
 		{"no watches", func(c config.Config) (config.Config, error) { c.Watches = nil; return c, nil }, []string{"nothing to watch"}},
 		{"a bad schedule", func(c config.Config) (config.Config, error) {
 			c.Schedules = []config.Schedule{{Name: "n", Cron: "x", Watch: "main"}}
