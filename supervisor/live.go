@@ -50,6 +50,7 @@ type live struct {
 	jobs    map[int64]*activity  // :: job → what it is doing
 	trouble map[string]Trouble   // :: watch → why it cannot read
 	reading map[string]time.Time // :: watch → since when it can
+	due     map[string]time.Time // :: schedule → when it fires next
 	changed chan struct{}        // closed at the next change
 	version int64                // counts the changes that are more than a sign of life
 	outbox  []int64              // answered jobs that no worker has
@@ -72,7 +73,7 @@ type Trouble struct {
 
 func newLive(now func() time.Time) *live {
 	return &live{
-		now: now, jobs: make(map[int64]*activity), trouble: make(map[string]Trouble), reading: make(map[string]time.Time),
+		now: now, jobs: make(map[int64]*activity), trouble: make(map[string]Trouble), reading: make(map[string]time.Time), due: make(map[string]time.Time),
 		changed: make(chan struct{}), post: make(chan struct{}, 1),
 	}
 }
@@ -246,6 +247,20 @@ func (l *live) watch(name string) (since time.Time, t Trouble) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.reading[name], l.trouble[name]
+}
+
+// expect says when a schedule fires next, zero for never.
+func (l *live) expect(schedule string, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.due[schedule] = at
+}
+
+// nextDue returns what expect was told last, zero for nothing.
+func (l *live) nextDue(schedule string) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.due[schedule]
 }
 
 // leave puts an answered job into the outbox.

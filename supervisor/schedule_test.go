@@ -65,6 +65,28 @@ func TestAScheduleFiresAtItsTimes(t *testing.T) {
 }
 
 // Whatever is restarted when, each due time fires once.
+// A schedule by elapsed time is due when it will fire, and not that long after
+// whoever asks.
+func TestTheNextTimeIsWhenItFires(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.scheduled("@every 2h", "UTC", true)
+		times := w.firing()
+		w.lives(func(s *supervisor.Supervisor) {
+			for _, want := range []string{"02:00", "02:00", "02:00", "04:00"} {
+				w.settle(35 * time.Minute)
+				st, err := s.View().Status(t.Context(), 0)
+				if err != nil || len(st.Schedules) != 1 {
+					t.Fatalf("Status: got %+v, %v", st.Schedules, err)
+				}
+				if got := st.Schedules[0].Next.Format("15:04"); got != want {
+					t.Errorf("next at %s: got %s, want %s", st.Time.UTC().Format("15:04"), got, want)
+				}
+			}
+		})
+		w.checkFired(times, "01-01T02:00")
+	})
+}
+
 func TestAScheduleFiresOnceOverRestarts(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.scheduled("0 3 * * *", "UTC", true)

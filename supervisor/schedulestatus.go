@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"autoreview/supervisor/calendar"
 	"autoreview/supervisor/config"
 	"autoreview/supervisor/state"
 )
@@ -22,7 +21,7 @@ type ScheduleStatus struct {
 	Last   time.Time `json:"last,omitzero"`
 	Result string    `json:"result,omitempty"`
 	Job    int64     `json:"job,omitempty"`
-	// Next is the due time to come, zero when no supervisor runs.
+	// Next is the due time to come, zero when no supervisor runs that can be asked.
 	Next time.Time `json:"next,omitzero"`
 }
 
@@ -31,8 +30,8 @@ func (v *View) schedules(ctx context.Context, sit situation) ([]ScheduleStatus, 
 	var out []ScheduleStatus
 	for _, sched := range v.cfg.Schedules {
 		st := ScheduleStatus{Name: sched.Name, Task: string(cmp.Or(sched.Task, config.TaskReview)), Watch: sched.Watch}
-		if c, err := calendar.Parse(sched.Cron, sched.Timezone); err == nil && v.running() {
-			st.Next = c.Next(sit.now).UTC()
+		if v.live != nil {
+			st.Next = v.live.nextDue(sched.Name).UTC()
 		}
 		last := v.lastJob
 		if sched.Task == config.TaskRetention {

@@ -46,6 +46,7 @@ func (s *Supervisor) fireDue(ctx context.Context) (next time.Time) {
 			s.log.Error("could not keep a schedule, trying again", "schedule", sched.Name, "err", err)
 			at = s.now().Add(lookAgain)
 		}
+		s.live.expect(sched.Name, at)
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
