@@ -38,15 +38,17 @@ func (s *Supervisor) newGate(ctx context.Context, p *plan) (*gate, error) {
 	return g, err
 }
 
+// held reports whether a watch is in trouble. One at a limit of our own is not.
 func (g *gate) held(watch string) bool {
-	_, ok := g.holds[watch]
-	return ok
+	h, ok := g.holds[watch]
+	return ok && !onlyLimited(h)
 }
 
 // opens returns when a job of the watch that is due at a time may be started. A
 // watch that has to wait is put on hold.
 func (g *gate) opens(ctx context.Context, w config.Watch, due time.Time) (time.Time, error) {
 	h, held := g.holds[w.Name]
+	asked := due
 	// A limit may have been raised since: it is looked at anew each time.
 	if held && h.Class != classLimit && h.Until.After(due) {
 		due = h.Until
@@ -61,10 +63,14 @@ func (g *gate) opens(ctx context.Context, w config.Watch, due time.Time) (time.T
 		return until, g.s.hold(ctx, w, trouble{class: classLimit, reason: why, until: until, say: true})
 	}
 	switch {
-	case held && h.Class == classLimit && !toldOfMore(h):
-		return due, g.s.release(ctx, w)
-	case held:
+	case held && !onlyLimited(h):
 		return due, nil // to try whether it works again
+	case held && (asked.After(h.Until) || h.Until.After(g.now)):
+		// A job did not have to wait, or the limit is another. As long as each has
+		// to, nobody wants to hear with each that it does.
+		if err := g.s.release(ctx, w, anyHold); err != nil {
+			return time.Time{}, err
+		}
 	}
 	until, why := g.account(ctx)
 	if until.After(g.now) {
@@ -73,10 +79,10 @@ func (g *gate) opens(ctx context.Context, w config.Watch, due time.Time) (time.T
 	return due, nil
 }
 
-// toldOfMore reports whether the channel was told of trouble besides a limit of
-// our own, which only a review that goes well can end.
-func toldOfMore(h state.Hold) bool {
-	return slices.ContainsFunc(h.Told, func(class string) bool { return class != classLimit })
+// onlyLimited reports whether a hold is by a limit of our own, and the channel was
+// told of no other trouble, which only a review that goes well can end.
+func onlyLimited(h state.Hold) bool {
+	return h.Class == classLimit && !slices.ContainsFunc(h.Told, func(class string) bool { return class != classLimit })
 }
 
 // account asks, once, what Codex has recorded of the account.

@@ -126,3 +126,32 @@ func TestAHoldThatEndsInGivingUpNamesNoTime(t *testing.T) {
 		}
 	})
 }
+
+// A watch that lives at its limit says so once, and not with each review, and
+// once when a review need not wait any more.
+func TestAWatchAtItsLimitSaysSoOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.watch().Limits.RunsPerHour = 4
+		var ids []int64
+		pass := func() {
+			for range 20 {
+				ids = append(ids, w.packet("p"))
+				w.settle(14 * time.Minute) // a little too often
+			}
+		}
+		w.live(pass)
+		w.live(pass)
+		if said := w.statuses(); len(said) != 1 || !strings.Contains(said[0], "4 runs per hour") {
+			t.Errorf("statuses at the limit: got %q, want one", said)
+		}
+		w.live(func() {
+			w.settle(2 * time.Hour)
+			ids = append(ids, w.packet("later"))
+			w.settle(time.Minute)
+		})
+		w.checkAnswered(ids...)
+		if said := w.statuses(); len(said) != 2 || !strings.Contains(said[1], "going again") {
+			t.Errorf("statuses in the end: got %q, want two", said)
+		}
+	})
+}

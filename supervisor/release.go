@@ -15,13 +15,18 @@ import (
 // channel, which was told that it began, is told so.
 const released = ""
 
-// release ends the hold of a watch, if it is on hold, and says so if it had said
-// that it was, whatever the reason was then.
-func (s *Supervisor) release(ctx context.Context, w config.Watch) error {
+// anyHold and inTrouble are which holds release ends. That a review went well does
+// not take a watch away from its limit.
+func anyHold(state.Hold) bool     { return true }
+func inTrouble(h state.Hold) bool { return !onlyLimited(h) }
+
+// release ends the hold of a watch, if it has one that is to be ended, and says so
+// if it had said that it was on hold, whatever the reason was then.
+func (s *Supervisor) release(ctx context.Context, w config.Watch, ends func(state.Hold) bool) error {
 	var was state.Hold
 	var wasHeld bool
 	_, err := s.state.ChangeHold(context.WithoutCancel(ctx), w.Name, func(h state.Hold, held bool) (state.Hold, bool) {
-		if was, wasHeld = h, held && h.Class != released; !wasHeld {
+		if was, wasHeld = h, held && h.Class != released && ends(h); !wasHeld {
 			return h, held
 		}
 		h.Class, h.Until, h.Failures = released, time.Time{}, 0

@@ -74,7 +74,7 @@ func (s *Supervisor) answer(ctx context.Context, j state.Job, d relay.Draft, out
 // well takes note that reviews of a watch work.
 func (s *Supervisor) well(ctx context.Context, w config.Watch) {
 	s.wentWell()
-	if err := s.release(ctx, w); err != nil {
+	if err := s.release(ctx, w, inTrouble); err != nil {
 		s.log.Error("could not release a watch", "watch", w.Name, "err", err)
 	}
 }
