@@ -22,7 +22,7 @@ func checkConfig(_ context.Context, s *snapshot) Result {
 		fix := "correct the lines above; docs/configuration-autoreview.md has every key"
 		var bad *config.Error
 		if errors.As(s.cfgErr, &bad) && bad.Hint != "" {
-			fix = "autoreview init, in the repository that is to be reviewed; or " + bad.Hint
+			fix = bad.Hint
 		}
 		return fail("the configuration cannot be used", s.cfgErr.Error(), fix)
 	}
