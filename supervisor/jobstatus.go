@@ -136,13 +136,13 @@ func (sit situation) waiting(s *JobStatus, j state.Summary) {
 		s.State, s.Reason = JobWaiting, "its watch is not in the configuration"
 	case isPaused:
 		s.State, s.Reason = JobWaiting, "its watch is paused since "+paused.UTC().Format(time.RFC3339)
+	case held && hold.Until.After(sit.now) && hold.Until.After(j.Due):
+		s.State, s.Until, s.Class, s.Reason = JobWaiting, hold.Until, hold.Class, hold.Reason
 	case j.Due.After(sit.now):
 		s.State, s.Until, s.Class, s.Reason = JobWaiting, j.Due, j.Class, j.Reason
 		if j.Reason == "" {
 			s.Reason = "more packets may come for the same review"
 		}
-	case held && hold.Until.After(sit.now):
-		s.State, s.Until, s.Class, s.Reason = JobWaiting, hold.Until, hold.Class, hold.Reason
 	default:
 		s.State = JobQueued
 	}
