@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,6 +61,7 @@ type live struct {
 // activity is a job that has a worker.
 type activity struct {
 	Progress
+	open      []codexrun.Item // commands and calls that have not ended; there may be several
 	cancel    context.CancelCauseFunc
 	cancelled bool // by a person
 	sealed    bool // too late for that
@@ -176,7 +178,7 @@ func (l *live) started(job, run int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a, ok := l.jobs[job]; ok {
-		a.Run, a.LastEvent = run, l.now()
+		a.Run, a.LastEvent, a.open = run, l.now(), nil
 		l.phaseLocked(a, PhaseThinking, "")
 		l.version++
 	}
@@ -184,28 +186,39 @@ func (l *live) started(job, run int64) {
 
 // event takes in a sign of life of Codex.
 func (l *live) event(job int64, e codexrun.Event) {
-	p, doing := phaseOf(e)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a, ok := l.jobs[job]; ok {
 		a.LastEvent = l.now()
+		p, doing := a.after(e)
 		l.phaseLocked(a, p, doing)
 	}
 }
 
-// phaseOf is what Codex does after an event.
-func phaseOf(e codexrun.Event) (p Phase, doing string) {
+// after is what Codex does after an event: what it began last of all that has not
+// ended.
+func (a *activity) after(e codexrun.Event) (p Phase, doing string) {
 	if message, ok := e.Retry(); ok {
 		return PhaseRetrying, message
 	}
 	item, ok := e.Item()
 	switch {
-	case ok && e.Type == "item.started" && item.Type == "command_execution":
-		return PhaseCommand, item.Command
-	case ok && e.Type == "item.started" && item.Type == "mcp_tool_call":
-		return PhaseTool, item.Server + "." + item.Tool
+	case e.Type == "turn.started", e.Type == "turn.completed", e.Type == "turn.failed":
+		a.open = nil
+	case !ok:
+	case e.Type == "item.started" && (item.Type == "command_execution" || item.Type == "mcp_tool_call"):
+		a.open = append(a.open, item)
+	case e.Type == "item.completed":
+		a.open = slices.DeleteFunc(a.open, func(o codexrun.Item) bool { return o.ID == item.ID })
 	}
-	return PhaseThinking, ""
+	if len(a.open) == 0 {
+		return PhaseThinking, ""
+	}
+	last := a.open[len(a.open)-1]
+	if last.Type == "mcp_tool_call" {
+		return PhaseTool, last.Server + "." + last.Tool
+	}
+	return PhaseCommand, last.Command
 }
 
 // progress returns what a job is doing; ok is false when it has no worker.

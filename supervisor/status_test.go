@@ -39,3 +39,41 @@ func TestStatusNamesTheLongerWait(t *testing.T) {
 		})
 	})
 }
+
+// Codex may run several commands at a time, and say other things meanwhile.
+func TestStatusOfSeveralCommands(t *testing.T) {
+	const begun, ended = "item.started", "item.completed"
+	command := func(event, id, text string) string {
+		return fmt.Sprintf(`{"type":%q,"item":{"id":%q,"type":"command_execution","command":%q}}`, event, id, text)
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		steps := []struct{ event, raw, doing string }{
+			{begun, command(begun, "1", "go test ./..."), "go test ./..."},
+			{ended, `{"type":"item.completed","item":{"id":"2","type":"reasoning","text":"hm"}}`, "go test ./..."},
+			{begun, command(begun, "3", "ls"), "ls"},
+			{ended, command(ended, "3", "ls"), "go test ./..."},
+			{ended, command(ended, "1", "go test ./..."), ""},
+		}
+		w.codex.run = func(ctx context.Context, n int, spec codexrun.Spec) codexrun.Result {
+			for _, step := range steps {
+				w.codex.events(codexrun.Event{Type: step.event, Raw: []byte(step.raw)})
+				time.Sleep(time.Minute)
+			}
+			return says(approval)(ctx, n, spec)
+		}
+		w.lives(func(s *supervisor.Supervisor) {
+			w.packet("p")
+			w.settle(30 * time.Second)
+			for i, step := range steps {
+				want := supervisor.PhaseCommand
+				if step.doing == "" {
+					want = supervisor.PhaseThinking
+				}
+				if j := w.status(s.View()).Jobs[0]; j.Phase != want || j.Doing != step.doing {
+					t.Errorf("after step %d: got %s %q, want %s %q", i, j.Phase, j.Doing, want, step.doing)
+				}
+				w.settle(time.Minute)
+			}
+		})
+	})
+}
