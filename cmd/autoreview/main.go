@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
@@ -37,11 +37,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.As(err, &silent) {
 		return int(silent)
 	}
-	program.Report(stderr, "autoreview", err)
-	var usage usageError
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[usageError](err); ok {
+		program.Report(stderr, "autoreview", program.Misused(cmd.CommandPath(), err))
 		return 2
 	}
+	program.Report(stderr, "autoreview", err)
 	return 1
 }
 
@@ -54,14 +54,6 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
-
-// Hint is what the error itself knows to do, or else where to read.
-func (e usageError) Hint() string {
-	if h, ok := errors.AsType[hintError](e.error); ok {
-		return h.hint
-	}
-	return "see autoreview --help"
-}
 
 // hintError is an error that knows what to do about it.
 type hintError struct {
@@ -115,7 +107,7 @@ func newRoot() *cobra.Command {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("%q takes no arguments and no command %q", cmd.CommandPath(), args[0])}
+		return usageError{fmt.Errorf("%s takes no arguments and has no command %q", cmd.CommandPath(), args[0])}
 	}
 	return nil
 }

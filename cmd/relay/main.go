@@ -45,21 +45,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
-	program.Report(stderr, "relay", err)
 	if _, ok := errors.AsType[usageError](err); ok {
+		program.Report(stderr, "relay", program.Misused(cmd.CommandPath(), err))
 		return 2
 	}
+	program.Report(stderr, "relay", err)
 	return 1
 }
 
 // usageError is a wrong command line.
 type usageError struct{ error }
-
-func (e usageError) Hint() string { return "see relay --help" }
 
 // hintError is an error that knows what to do about it.
 type hintError struct {

@@ -17,13 +17,32 @@ func Report(w io.Writer, name string, err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(w, "%s: error: %s\n", name, line)
 	}
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
+	if h, ok := errors.AsType[hinter](err); ok {
 		fmt.Fprintf(w, "%s: hint: %s\n", name, h.Hint())
 	}
 }
+
+type hinter interface {
+	error
+	Hint() string
+}
+
+// Misused gives the error of a wrong command line a hint at the help of the
+// command, as in "relay post", where it does not know better.
+func Misused(command string, err error) error {
+	if _, ok := errors.AsType[hinter](err); ok {
+		return err
+	}
+	return misuse{err, command}
+}
+
+type misuse struct {
+	error
+	command string
+}
+
+func (m misuse) Unwrap() error { return m.error }
+func (m misuse) Hint() string  { return "see " + m.command + " --help" }
 
 // Version is the module's version, or the revision it was built from.
 func Version() string {

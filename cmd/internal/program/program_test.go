@@ -21,6 +21,8 @@ func TestReport(t *testing.T) {
 		{errors.New("it broke"), "prog: error: it broke\n"},
 		{errors.Join(errors.New("one"), errors.New("two")), "prog: error: one\nprog: error: two\n"},
 		{fmt.Errorf("opening: %w", hinted{errors.New("it broke")}), "prog: error: opening: it broke\nprog: hint: do something else\n"},
+		{program.Misused("prog do", errors.New("no such flag")), "prog: error: no such flag\nprog: hint: see prog do --help\n"},
+		{program.Misused("prog do", hinted{errors.New("it broke")}), "prog: error: it broke\nprog: hint: do something else\n"},
 	} {
 		var b strings.Builder
 		program.Report(&b, "prog", tt.err)
