@@ -174,8 +174,17 @@ func holdText(h state.Hold, about string) string {
 	if h.Until.IsZero() {
 		return fmt.Sprintf("%s cannot be made: %s (%s). I try again with the next packet, and say when it works again.", about, sentence(h.Reason), h.Class)
 	}
-	return fmt.Sprintf("%s will have to wait: %s (%s). I try again by myself, next at %s, and say when it works again; nothing is lost.",
-		about, sentence(h.Reason), h.Class, clock(h.Until))
+	return fmt.Sprintf("%s will have to wait: %s (%s). %sI try again by myself, next at %s, and say when it works again; nothing is lost.",
+		about, sentence(h.Reason), h.Class, remedies[codexrun.Class(h.Class)], clock(h.Until))
+}
+
+// remedies are what somebody has to do about trouble that does not go away by
+// itself. The reason for codexrun.NoCodex says so already.
+var remedies = map[codexrun.Class]string{
+	codexrun.Auth:               "Log in with `codex login`. ",
+	codexrun.Quota:              "Add credit to the account. ",
+	codexrun.BadConfig:          "`autoreview doctor` says more. ",
+	codexrun.SandboxUnavailable: "`autoreview doctor sandbox` says more. ",
 }
 
 func clock(t time.Time) string { return t.Local().Format("15:04 MST") }

@@ -80,6 +80,25 @@ func TestAUsageLimitWaitsNoLongerThanTheRecordedReset(t *testing.T) {
 	}
 }
 
+// A status about trouble that only somebody can end says what to do.
+func TestAStatusSaysWhatToDo(t *testing.T) {
+	for class, want := range map[codexrun.Class]string{
+		codexrun.Auth: "(auth). Log in with `codex login`. I try again", codexrun.Quota: "(quota). Add credit to the account. I try again",
+		codexrun.SandboxUnavailable: "(sandbox_unavailable). `autoreview doctor sandbox` says more. I try again",
+		codexrun.UsageLimit:         "(usage_limit). I try again by myself",
+	} {
+		t.Run(string(class), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.codex.run = failsUntil(time.Now().Add(time.Hour), class)
+				w.live(func() { w.packet("p"); w.settle(time.Minute) })
+				if said := w.statuses(); len(said) != 1 || !strings.Contains(said[0], want) {
+					t.Errorf("statuses: got %q, want one with %q", said, want)
+				}
+			})
+		})
+	}
+}
+
 // Who raises a limit need not wait for the time by which the old one had reset.
 func TestARaisedLimitCountsAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
