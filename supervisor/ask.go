@@ -113,9 +113,9 @@ func (s *Supervisor) Cancel(ctx context.Context, id int64) (JobStatus, error) {
 func (s *Supervisor) cancelled(j state.Job) state.Job {
 	w, ok := s.watchOf(j.Watch)
 	if !ok {
-		w = config.Watch{Name: j.Watch, Channel: j.Channel, ReplyAs: config.DefaultReplyAs}
+		w = config.Watch{Name: j.Watch, Channel: j.Channel}
 	}
-	return cancelled(w, j)
+	return cancelled(answersAs(w, j), j)
 }
 
 func cancelled(w config.Watch, j state.Job) state.Job {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -57,7 +58,7 @@ func realPath(path string) string {
 // asks for has a template of its own, and nobody to fetch it by MCP; a digest has
 // no business in the thread of the reviews.
 func (p *plan) watchFor(j state.Job) config.Watch {
-	w := p.watches[j.Watch]
+	w := answersAs(p.watches[j.Watch], j)
 	if j.Schedule == "" {
 		w.Channel = j.Channel // where the packets are, whatever the watch reads now
 		return w
@@ -80,6 +81,13 @@ func (p *plan) schedule(j state.Job) config.Schedule {
 		}
 	}
 	return config.Schedule{}
+}
+
+// answersAs is a watch that answers a job as whom the job says, whatever it does
+// now: under another name its answer would be a second one.
+func answersAs(w config.Watch, j state.Job) config.Watch {
+	w.ReplyAs = cmp.Or(j.ReplyAs, w.ReplyAs, config.DefaultReplyAs)
+	return w
 }
 
 // locks are what a run of the watch needs for itself: its folder, unless it gets

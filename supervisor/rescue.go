@@ -45,7 +45,7 @@ func (s *Supervisor) requeue(ctx context.Context, j state.Job) error {
 	j.Class, j.Reason = string(codexrun.Killed), diedRunning
 	w, known := s.watchOf(j.Watch)
 	if known && decide(policyFor(w, codexrun.Killed), j.Attempt, 0, time.Time{}, s.now(), 0).do == actGiveUp {
-		d := noticeDraft(w, j, codexrun.Killed, diedRunning)
+		d := noticeDraft(answersAs(w, j), j, codexrun.Killed, diedRunning)
 		j.State, j.Answer, j.Outcome = state.Answered, &d, state.Failed
 	}
 	s.log.Info("rescued job", "watch", j.Watch, "job", j.ID, "packets", j.PacketIDs(), "attempt", j.Attempt, "state", j.State)

@@ -2,11 +2,13 @@ package supervisor_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"autoreview/codexrun"
 	"autoreview/relay"
+	"autoreview/supervisor"
 	"autoreview/supervisor/state"
 )
 
@@ -142,4 +144,30 @@ func TestALostAcknowledgementMakesNoSecondReview(t *testing.T) {
 			t.Errorf("posted %d times, want at least 4", broken.posts)
 		}
 	})
+}
+
+// A job is answered by whom it was promised to be answered, also when its watch
+// answers under another name by then or is gone: the relay would take the same
+// answer by another sender for a second one.
+func TestAJobIsAnsweredUnderItsName(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.codex.find = errors.New("there is no codex")
+			id := w.packet("one")
+			w.live(func() { w.settle(time.Second) })
+			w.codex.find = nil
+			if w.watch().ReplyAs = "somebody"; gone {
+				w.watch().Name, w.watch().Channel = "another", "elsewhere"
+			}
+			w.lives(func(s *supervisor.Supervisor) {
+				if gone {
+					if _, err := s.Cancel(t.Context(), 1); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.settle(time.Hour)
+			})
+			w.checkAnswered(id)
+		})
+	}
 }

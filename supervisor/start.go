@@ -78,7 +78,7 @@ func (x *watcher) newestPacket(ctx context.Context) (int64, error) {
 func (x *watcher) begin(ctx context.Context, since int64, a answers) (int64, error) {
 	now := x.s.now()
 	b := state.Batch{
-		Watch: x.w.Name, Channel: x.w.Channel, LogID: x.logID, Workdir: x.w.Workdir,
+		Watch: x.w.Name, Channel: x.w.Channel, LogID: x.logID, Workdir: x.w.Workdir, ReplyAs: x.w.ReplyAs,
 		Cursor: since, Due: now, MaxBytes: maxJobBytes,
 	}
 	for {

@@ -70,7 +70,7 @@ func (s *Supervisor) fire(ctx context.Context, p *plan, sched config.Schedule) (
 	w := p.watches[sched.Watch]
 	made, err := s.state.Fire(ctx, state.Occasion{
 		Schedule: sched.Name, Spec: spec, Due: d.at, Run: d.run,
-		Watch: w.Name, Channel: w.Channel, Workdir: w.Workdir,
+		Watch: w.Name, Channel: w.Channel, Workdir: w.Workdir, ReplyAs: w.ReplyAs,
 		Key: fmt.Sprintf("job/%s/%s/%d/1/%s", w.Name, sched.Name, d.at.Unix(), rand.Text()),
 	}, now)
 	if err != nil {

@@ -188,7 +188,7 @@ func (x *watcher) enqueue(ctx context.Context, messages []relay.Message, cursor 
 	}
 	now := x.s.now()
 	b := state.Batch{
-		Watch: x.w.Name, Channel: x.w.Channel, LogID: x.logID, Workdir: x.w.Workdir,
+		Watch: x.w.Name, Channel: x.w.Channel, LogID: x.logID, Workdir: x.w.Workdir, ReplyAs: x.w.ReplyAs,
 		Cursor: cursor, Due: now, MaxBytes: maxJobBytes,
 	}
 	if busy, err := x.busy(ctx); err != nil {

@@ -32,11 +32,9 @@ func (w *world) checkSpawn(p *process) {
 	if !ok || j.State != state.Running {
 		w.fail("pid %d is started for job %d, which is %s", p.pid, j.ID, j.State)
 	}
-	for _, watch := range w.cfg.Watches {
-		// Whose review was pruned at once has to ask again, and is told of it then.
-		if m := w.findKey(j.Channel, watch.ReplyAs, j.Key); watch.Name == j.Watch && m != nil && m.ID > w.pruned {
-			w.fail("pid %d is started for job %d, which #%d answers", p.pid, j.ID, m.ID)
-		}
+	// Whose review was pruned at once has to ask again, and is told of it then.
+	if m := w.findKey(j.Channel, j.ReplyAs, j.Key); m != nil && m.ID > w.pruned {
+		w.fail("pid %d is started for job %d, which #%d answers", p.pid, j.ID, m.ID)
 	}
 }
 
@@ -44,7 +42,6 @@ func (w *world) checkSpawn(p *process) {
 type meta struct {
 	Packets  []int64 `json:"packets"`
 	Log      string  `json:"log"`
-	Watch    string  `json:"watch"`
 	Terminal bool    `json:"terminal"`
 	Verdict  string  `json:"verdict"`
 	Class    string  `json:"class"`
@@ -93,7 +90,7 @@ func (w *world) audit() {
 		for _, a := range w.answers(log) {
 			said[a.Key]++
 			if byKey[a.Key]++; byKey[a.Key] > 1 {
-				w.fail("#%d repeats the key %q", a.ID, a.Key)
+				w.fail("#%d repeats the key of another answer", a.ID)
 			}
 			if !slices.ContainsFunc(jobs, func(j state.Job) bool { return j.Key == a.Key }) {
 				w.fail("#%d answers no job", a.ID)
@@ -117,7 +114,7 @@ func (w *world) audit() {
 	for _, watch := range w.cfg.Watches {
 		for _, p := range w.packets {
 			if p.channel == watch.Channel {
-				w.auditPacket(watch.Name, watch.ReplyAs, p, jobs)
+				w.auditPacket(watch.Name, p, jobs)
 			}
 		}
 	}
@@ -128,12 +125,13 @@ func (w *world) audit() {
 
 // auditPacket: each job for a packet, of which there is one unless a person asked
 // again, has one answer that names the packet.
-func (w *world) auditPacket(watch, replyAs string, p packet, jobs []state.Job) {
-	owed := 0
+func (w *world) auditPacket(watch string, p packet, jobs []state.Job) {
+	owed, by := 0, make(map[string]bool)
 	for _, j := range jobs {
 		if j.Watch != watch || j.LogID != p.log || !slices.Contains(j.PacketIDs(), p.id) {
 			continue
 		}
+		by[j.ReplyAs] = true
 		if owed++; j.Generation != owed {
 			w.fail("packet #%d: job %d has generation %d, want %d", p.id, j.ID, j.Generation, owed)
 		}
@@ -145,20 +143,19 @@ func (w *world) auditPacket(watch, replyAs string, p packet, jobs []state.Job) {
 	for _, log := range w.logs {
 		got := 0
 		for _, a := range w.answers(log) {
-			// A job that a person ends whose watch is gone is answered as nobody else.
-			if by := a.Sender == replyAs || a.meta.Watch == watch; !by || a.Target != p.channel || a.meta.Log != p.log || !slices.Contains(a.meta.Packets, p.id) {
+			if !by[a.Sender] || a.Target != p.channel || a.meta.Log != p.log || !slices.Contains(a.meta.Packets, p.id) {
 				continue
 			}
 			got++
 			w.auditAnswer(a, p)
 		}
 		if got > owed {
-			w.fail("packet #%d has %d answers by %s in one log, want %d", p.id, got, replyAs, owed)
+			w.fail("packet #%d has %d answers of watch %s in one log, want %d", p.id, got, watch, owed)
 		}
 		total += got
 	}
 	if total < owed || len(w.logs) == 1 && total != owed {
-		w.fail("packet #%d has %d answers by %s, want %d", p.id, total, replyAs, owed)
+		w.fail("packet #%d has %d answers of watch %s, want %d", p.id, total, watch, owed)
 	}
 }
 

@@ -229,12 +229,15 @@ func (w *world) prune() {
 func (w *world) reload(l *life) {
 	w.cfg.Watches = slices.Clone(w.cfg.Watches)
 	switch {
-	case w.rng.IntN(3) > 0 || len(w.whole.Watches) == 1:
+	case w.rng.IntN(3) > 0:
 		for i := range w.cfg.Watches {
 			watch := &w.cfg.Watches[i]
 			watch.Coalesce = time.Minute - watch.Coalesce
 		}
-	case len(w.cfg.Watches) == len(w.whole.Watches):
+	case w.rng.IntN(2) == 0:
+		watch := &w.cfg.Watches[0]
+		watch.ReplyAs = map[string]string{"codex0": "other0", "other0": "codex0"}[watch.ReplyAs]
+	case len(w.cfg.Watches) == 2:
 		w.cfg.Watches = w.cfg.Watches[:1]
 	default:
 		w.cfg.Watches = w.whole.Watches

@@ -50,6 +50,9 @@ type Job struct {
 	Channel string
 	LogID   string // the log that the packets' ids are of
 	Workdir string
+	// ReplyAs is who answers, whatever becomes of the watch: the relay knows the
+	// answer again by its key and its sender. Save does not write it.
+	ReplyAs string
 	// Group says which packets may share a job.
 	Group string
 	// Key is the idempotency key of the answer.
@@ -172,6 +175,7 @@ type Batch struct {
 	Channel string
 	LogID   string
 	Workdir string
+	ReplyAs string
 	Cursor  int64
 	Items   []Item
 	// Due is when a new job may start: now, or later when the watch gathers

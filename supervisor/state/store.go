@@ -219,6 +219,7 @@ type Occasion struct {
 	// The job: see Job. Without Run no job is made, and the occasion has passed.
 	Run                     bool
 	Watch, Channel, Workdir string
+	ReplyAs                 string
 	Key                     string
 	Tree                    Tree
 }

@@ -25,7 +25,7 @@ func (s *Store) Enqueue(_ context.Context, b state.Batch, now time.Time) (added 
 		j := s.openJob(b, it)
 		if j == nil {
 			j = &job{Job: state.Job{
-				Watch: b.Watch, Channel: b.Channel, LogID: b.LogID, Workdir: b.Workdir, Group: it.Group,
+				Watch: b.Watch, Channel: b.Channel, LogID: b.LogID, Workdir: b.Workdir, ReplyAs: b.ReplyAs, Group: it.Group,
 				Key: it.Key, Generation: 1, State: state.Queued, Due: micro(b.Due),
 			}}
 			s.add(j, now)

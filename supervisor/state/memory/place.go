@@ -145,7 +145,7 @@ func (s *Store) Fire(_ context.Context, o state.Occasion, now time.Time) (made b
 		}
 	}
 	s.add(&job{Job: state.Job{
-		Watch: o.Watch, Channel: o.Channel, Workdir: o.Workdir, Group: "schedule/" + o.Schedule, Key: o.Key, Generation: 1,
+		Watch: o.Watch, Channel: o.Channel, Workdir: o.Workdir, ReplyAs: o.ReplyAs, Group: "schedule/" + o.Schedule, Key: o.Key, Generation: 1,
 		State: state.Queued, Due: due, Tree: o.Tree, Schedule: o.Schedule, Occasion: due, Previous: previous,
 	}}, now)
 	return true, nil

@@ -17,7 +17,7 @@ func (j *job) summary() state.Summary {
 			out.Verdict = meta.Verdict
 		}
 	}
-	out.Answer, out.Tree, out.Previous = nil, state.Tree{}, time.Time{}
+	out.Answer, out.Tree, out.Previous, out.ReplyAs = nil, state.Tree{}, time.Time{}, ""
 	for i := range out.Packets {
 		out.Packets[i].Text, out.Packets[i].Meta = "", nil
 	}

@@ -59,9 +59,9 @@ func generations(ctx context.Context, tx *sql.Tx, id int64) (last int, open int6
 }
 
 func copyJob(ctx context.Context, tx *sql.Tx, id int64, generation int, key string, now time.Time) (int64, error) {
-	res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, bytes, created, updated,
+	res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, reply_as, grp, key, generation, state, due, bytes, created, updated,
 			snapshot, base, schedule, occasion, previous)
-		SELECT watch, channel, log_id, workdir, grp, ?1, ?2, 'queued', ?3, bytes, ?3, ?3,
+		SELECT watch, channel, log_id, workdir, reply_as, grp, ?1, ?2, 'queued', ?3, bytes, ?3, ?3,
 			snapshot, base, schedule, occasion, previous FROM job WHERE id = ?4`,
 		key, generation, toMicro(now), id)
 	if err != nil {

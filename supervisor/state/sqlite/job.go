@@ -83,9 +83,9 @@ func enqueueOne(ctx context.Context, tx *sql.Tx, b state.Batch, it state.Item, n
 		return false, err
 	}
 	if job == 0 {
-		res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, created, updated)
-			VALUES (?, ?, ?, ?, ?, ?, 1, 'queued', ?, ?, ?)`,
-			b.Watch, b.Channel, b.LogID, b.Workdir, it.Group, it.Key, toMicro(b.Due), toMicro(now), toMicro(now))
+		res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, reply_as, grp, key, generation, state, due, created, updated)
+			VALUES (?, ?, ?, ?, ?, ?, ?, 1, 'queued', ?, ?, ?)`,
+			b.Watch, b.Channel, b.LogID, b.Workdir, b.ReplyAs, it.Group, it.Key, toMicro(b.Due), toMicro(now), toMicro(now))
 		if err != nil {
 			return false, err
 		}
@@ -221,9 +221,9 @@ func loadJob(ctx context.Context, tx *sql.Tx, id int64) (state.Job, error) {
 	j := state.Job{ID: id}
 	var due, created, occasion, previous int64
 	var answer sql.NullString
-	err := tx.QueryRowContext(ctx, `SELECT watch, channel, log_id, workdir, grp, key, generation, state, attempt, due, class, reason,
+	err := tx.QueryRowContext(ctx, `SELECT watch, channel, log_id, workdir, reply_as, grp, key, generation, state, attempt, due, class, reason,
 			thread, answer, outcome, answer_id, created, snapshot, base, schedule, occasion, previous FROM job WHERE id = ?`, id).
-		Scan(&j.Watch, &j.Channel, &j.LogID, &j.Workdir, &j.Group, &j.Key, &j.Generation, &j.State, &j.Attempt, &due, &j.Class, &j.Reason,
+		Scan(&j.Watch, &j.Channel, &j.LogID, &j.Workdir, &j.ReplyAs, &j.Group, &j.Key, &j.Generation, &j.State, &j.Attempt, &due, &j.Class, &j.Reason,
 			&j.Thread, &answer, &j.Outcome, &j.AnswerID, &created, &j.Tree.Snapshot, &j.Tree.Base, &j.Schedule, &occasion, &previous)
 	if err != nil {
 		return state.Job{}, fmt.Errorf("job %d: %w", id, err)

@@ -24,13 +24,13 @@ func (s *Store) Fire(ctx context.Context, o state.Occasion, now time.Time) (made
 		if err := setOccasion(ctx, tx, o.Schedule, o.Spec, o.Due); err != nil || !o.Run {
 			return err
 		}
-		res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, grp, key, generation, state, due, created, updated,
+		res, err := tx.ExecContext(ctx, `INSERT INTO job (watch, channel, log_id, workdir, reply_as, grp, key, generation, state, due, created, updated,
 				snapshot, base, schedule, occasion, previous)
-			SELECT ?1, ?2, '', ?3, 'schedule/' || ?4, ?5, 1, 'queued', ?6, ?7, ?7, ?8, ?9, ?4, ?6,
+			SELECT ?1, ?2, '', ?3, ?10, 'schedule/' || ?4, ?5, 1, 'queued', ?6, ?7, ?7, ?8, ?9, ?4, ?6,
 				coalesce((SELECT max(occasion) FROM job WHERE schedule = ?4), 0)
 			WHERE NOT EXISTS (SELECT 1 FROM job WHERE schedule = ?4 AND state NOT IN ('done','failed'))
 				AND NOT EXISTS (SELECT 1 FROM job WHERE schedule = ?4 AND occasion = ?6)`,
-			o.Watch, o.Channel, o.Workdir, o.Schedule, o.Key, toMicro(o.Due), toMicro(now), o.Tree.Snapshot, o.Tree.Base)
+			o.Watch, o.Channel, o.Workdir, o.Schedule, o.Key, toMicro(o.Due), toMicro(now), o.Tree.Snapshot, o.Tree.Base, o.ReplyAs)
 		if err != nil {
 			return err
 		}

@@ -103,6 +103,9 @@ CREATE INDEX run_started ON run (started);
 ALTER TABLE hold ADD COLUMN told TEXT NOT NULL DEFAULT '';
 UPDATE hold SET told = class WHERE said;
 ALTER TABLE hold DROP COLUMN said;
+`, `
+-- Who answers, "" for a job of before that was kept.
+ALTER TABLE job ADD COLUMN reply_as TEXT NOT NULL DEFAULT '';
 `}
 
 // Store is a state.Store in a SQLite file. It is safe for concurrent use; every

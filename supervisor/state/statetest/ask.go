@@ -38,7 +38,7 @@ func testAgain(t *fixture) {
 	if err != nil || !ok {
 		t.Fatalf("Again: got %v, %v", ok, err)
 	}
-	if second.Generation != 2 || second.Key != "job/w/1/2" || second.State != state.Queued || second.Attempt != 0 || second.Answer != nil || second.AnswerID != 0 {
+	if second.Generation != 2 || second.Key != "job/w/1/2" || second.State != state.Queued || second.Attempt != 0 || second.ReplyAs != "codex" || second.Answer != nil || second.AnswerID != 0 {
 		t.Errorf("second generation: got %+v", second)
 	}
 	if diff := cmp.Diff(first.Packets, second.Packets); diff != "" {

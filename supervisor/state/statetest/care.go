@@ -10,7 +10,7 @@ import (
 )
 
 func occasion(due time.Time, run bool) state.Occasion {
-	return state.Occasion{Schedule: "s", Spec: "x", Due: due, Run: run, Watch: "w", Channel: "c", Workdir: "/repo", Key: fmt.Sprint("job/w/s/", due.Unix())}
+	return state.Occasion{Schedule: "s", Spec: "x", Due: due, Run: run, Watch: "w", Channel: "c", Workdir: "/repo", ReplyAs: "codex", Key: fmt.Sprint("job/w/s/", due.Unix())}
 }
 
 func fire(t *fixture, s state.Store, o state.Occasion, want bool) {
@@ -37,7 +37,7 @@ func testFireOnce(t *fixture) {
 	fire(t, s, occasion(due.Add(-time.Minute), true), false)
 	fire(t, s, occasion(due.Add(time.Hour), true), false) // the first has not ended
 	j := claim(t, s, due)
-	if j.Schedule != "s" || !j.Occasion.Equal(due) || !j.Previous.IsZero() || len(j.Packets) != 0 || j.Channel != "c" {
+	if j.Schedule != "s" || !j.Occasion.Equal(due) || !j.Previous.IsZero() || len(j.Packets) != 0 || j.Channel != "c" || j.ReplyAs != "codex" {
 		t.Errorf("job: got %+v", j)
 	}
 	j.State = state.Failed

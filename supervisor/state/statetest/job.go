@@ -19,7 +19,7 @@ func item(id int64, group, text string) state.Item {
 }
 
 func batch(cursor int64, items ...state.Item) state.Batch {
-	return state.Batch{Watch: "w", Channel: "c", LogID: "log", Workdir: "/repo", Cursor: cursor, Items: items, Due: t0}
+	return state.Batch{Watch: "w", Channel: "c", LogID: "log", Workdir: "/repo", ReplyAs: "codex", Cursor: cursor, Items: items, Due: t0}
 }
 
 func enqueue(t *fixture, s state.Store, b state.Batch) int {
@@ -78,7 +78,7 @@ func testEnqueueMovesTheCursorWithTheJobs(t *fixture) {
 	if diff := cmp.Diff([]int64{3, 5}, j.PacketIDs()); diff != "" {
 		t.Errorf("packets of one group share a job (-want +got):\n%s", diff)
 	}
-	if j.Key != "job/w/3" || j.Attempt != 1 || j.State != state.Running || j.Newest() != 5 {
+	if j.Key != "job/w/3" || j.ReplyAs != "codex" || j.Attempt != 1 || j.State != state.Running || j.Newest() != 5 {
 		t.Errorf("Claim: got %+v", j)
 	}
 }
