@@ -18,6 +18,7 @@ func TestHoldsOfAnOlderSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
+		`ALTER TABLE job DROP COLUMN reply_as`,
 		`ALTER TABLE hold DROP COLUMN told`,
 		`ALTER TABLE hold ADD COLUMN said INTEGER NOT NULL DEFAULT 0`,
 		`PRAGMA user_version = 2`,
