@@ -99,6 +99,20 @@ func TestAStatusSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// What was told of is remembered also where the clock is finer than the store, so
+// that the end is told of too.
+func TestTheEndOfTheFirstHoldIsTold(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.codex.run = failsUntil(time.Now().Add(time.Second), codexrun.Auth)
+		w.settle(789 * time.Nanosecond)
+		w.live(func() { w.packet("p"); w.settle(time.Hour) })
+		w.checkAnswered(1)
+		if said := w.statuses(); len(said) != 2 || !strings.Contains(said[1], "going again") {
+			t.Errorf("statuses: got %q, want that it waits and that it goes on", said)
+		}
+	})
+}
+
 // Who raises a limit need not wait for the time by which the old one had reset.
 func TestARaisedLimitCountsAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -123,7 +123,8 @@ type Holds interface {
 	// Holds returns the holds of all watches, by name of the watch.
 	Holds(ctx context.Context) (map[string]Hold, error)
 	// ChangeHold reads the hold of a watch and writes what change makes of it. held
-	// says whether there is one; change returns whether there is to be one.
+	// says whether there is one; change returns whether there is to be one. The hold
+	// is returned as it is kept, with its times cut to microseconds.
 	ChangeHold(ctx context.Context, watch string, change func(h Hold, held bool) (Hold, bool)) (Hold, error)
 }
 

@@ -114,9 +114,8 @@ func (s *Store) ChangeHold(_ context.Context, watch string, change func(h state.
 		delete(s.holds, watch)
 		return h, nil
 	}
-	kept := h
-	kept.Watch, kept.Since, kept.Until = watch, micro(h.Since), micro(h.Until)
-	s.holds[watch] = kept
+	h.Watch, h.Since, h.Until = watch, micro(h.Since), micro(h.Until)
+	s.holds[watch] = h
 	return h, nil
 }
 

@@ -51,6 +51,7 @@ func (s *Store) ChangeHold(ctx context.Context, watch string, change func(h stat
 			_, err = tx.ExecContext(ctx, `DELETE FROM hold WHERE watch = ?`, watch)
 			return err
 		}
+		h.Since, h.Until = fromMicro(toMicro(h.Since)), fromMicro(toMicro(h.Until))
 		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO hold (watch, class, reason, since, until, failures, told) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			watch, h.Class, h.Reason, toMicro(h.Since), toMicro(h.Until), h.Failures, strings.Join(h.Told, " "))
 		return err

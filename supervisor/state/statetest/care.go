@@ -88,6 +88,11 @@ func testHolds(t *fixture) {
 	if diff := cmp.Diff(map[string]state.Hold{"w": want}, holds()); diff != "" {
 		t.Errorf("Holds (-want +got):\n%s", diff)
 	}
+	fine := want
+	fine.Since = want.Since.Add(999 * time.Nanosecond)
+	if h, err := s.ChangeHold(t.Context(), "w", func(state.Hold, bool) (state.Hold, bool) { return fine, true }); err != nil || !h.Since.Equal(want.Since) {
+		t.Errorf("ChangeHold: got since %v, %v; want what is kept, %v", h.Since, err, want.Since)
+	}
 	change(func(h state.Hold, held bool) (state.Hold, bool) { return h, false })
 	if h := holds(); len(h) != 0 {
 		t.Errorf("Holds: got %v, want none", h)
