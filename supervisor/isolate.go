@@ -103,7 +103,7 @@ func (s *Supervisor) addWorktree(ctx context.Context, c claimed, t state.Tree) (
 		return "", nil, err
 	}
 	clean = func() {
-		if err := removeWorktree(context.WithoutCancel(ctx), path); err != nil {
+		if err := removeWorktree(path); err != nil {
 			s.log.Warn("could not remove a worktree, trying again at the next start", "job", c.job.ID, "path", path, "err", err)
 		}
 	}
@@ -146,11 +146,10 @@ func (s *Supervisor) reserveWorktree(repo string, job int64) (string, error) {
 }
 
 // removeWorktree removes a worktree, however much of it there is, and what its
-// repository knows of it. It never asks Git to prune: other worktrees of the
-// user's may just be away.
-func removeWorktree(ctx context.Context, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, worktreeTimeout)
-	defer cancel()
+// repository knows of it. It does not ask Git to: a single entry that Git was
+// killed in the middle of, or had no disk for, makes every command about any
+// worktree fail. Other worktrees of the user's may just be away and are left alone.
+func removeWorktree(path string) error {
 	if err := removeAll(path); err != nil {
 		return err
 	}
@@ -158,24 +157,13 @@ func removeWorktree(ctx context.Context, path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err == nil {
+		err = repository.ForgetWorktree(string(repo), path)
+	}
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(string(repo)); err == nil && repository.Root(string(repo)) != "" {
-		// Twice force: one that was being made is locked.
-		if _, err := git(ctx, string(repo), nil, "worktree", "remove", "--force", "--force", path); err != nil {
-			// Only when Git says that it knows of none the note may go.
-			if registered, listErr := isRegistered(ctx, string(repo), path); registered || listErr != nil {
-				return errors.Join(err, listErr)
-			}
-		}
-	}
 	return os.Remove(path + worktreeNote)
-}
-
-func isRegistered(ctx context.Context, repo, path string) (bool, error) {
-	list, err := git(ctx, repo, nil, "worktree", "list", "--porcelain")
-	return strings.Contains(list+"\n", "worktree "+filepath.ToSlash(realPath(path))+"\n"), err
 }
 
 // removeAll removes a folder in which there may be folders without write
@@ -214,7 +202,7 @@ func (s *Supervisor) removeWorktrees(ctx context.Context) {
 			_ = os.RemoveAll(path) // a copy of an index
 			continue
 		}
-		if err := removeWorktree(ctx, path); err != nil {
+		if err := removeWorktree(path); err != nil {
 			s.log.Warn("could not remove a leftover worktree", "path", path, "err", err)
 			continue
 		}

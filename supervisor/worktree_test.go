@@ -54,6 +54,13 @@ func TestLeftoverWorktreesAreRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	leave(func(path string) {
+		// As a full disk leaves it: from then on no command about worktrees works.
+		admin := strings.TrimPrefix(strings.TrimSpace(mustRead(t, filepath.Join(path, ".git"))), "gitdir: ")
+		if err := os.Truncate(filepath.Join(admin, "commondir"), 0); err != nil {
+			t.Fatal(err)
+		}
+	})
 	if _, err := s.reserveWorktree(r.dir, 8); err != nil { // died before Git began
 		t.Fatal(err)
 	}
