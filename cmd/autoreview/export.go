@@ -32,7 +32,7 @@ func newExport() *cobra.Command {
 			if !html {
 				return usageError{errors.New("want --html: there is no other form yet")}
 			}
-			_, dir, err := runArg(path, args)
+			_, dir, err := runArg(cmd, path, args)
 			if err != nil {
 				return err
 			}

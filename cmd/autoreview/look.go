@@ -68,7 +68,7 @@ func look(cmd *cobra.Command, cfg config.Config) (_ looker, close func(), err er
 // looking calls do with who can tell how things stand for the configuration at
 // path.
 func looking(cmd *cobra.Command, path string, do func(looker) error) error {
-	cfg, err := quietConfig(path)
+	cfg, err := findConfig(cmd, path)
 	if err != nil {
 		return err
 	}
@@ -146,6 +146,46 @@ func configFlag(cmd *cobra.Command, path *string) {
 // quietConfig loads the configuration without its warnings, which are for who
 // starts the supervisor.
 func quietConfig(path string) (config.Config, error) { return loadConfig(path, io.Discard) }
+
+// findConfig loads the configuration for a command that only has to find the
+// supervisor and its state folder. Where the file has a mistake and a supervisor
+// runs all the same, it says so and returns what that one goes by: StateDir and
+// the names of the watches, and nothing else.
+func findConfig(cmd *cobra.Command, path string) (config.Config, error) {
+	cfg, err := quietConfig(path)
+	if err == nil {
+		return cfg, nil
+	}
+	dir := config.StateDirOf(os.Getenv, path)
+	if dir == "" {
+		return cfg, err
+	}
+	c, dialErr := control.Dial(cmd.Context(), dir)
+	if dialErr != nil {
+		return cfg, err
+	}
+	defer c.Close()
+	st, askErr := c.Status(cmd.Context(), 0)
+	if askErr != nil {
+		return cfg, err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "autoreview: note: %s has a mistake (%s); the supervisor goes on with what it had\n",
+		filepath.Base(orWord(path, config.DefaultFile)), firstLine(err))
+	cfg = config.Config{Path: st.Config, Relay: st.Relay, StateDir: dir}
+	for _, w := range st.Watches {
+		cfg.Watches = append(cfg.Watches, config.Watch{Name: w.Name, Channel: w.Channel})
+	}
+	return cfg, nil
+}
+
+// firstLine is the first of the lines of an error, and how many more there are.
+func firstLine(err error) string {
+	first, rest, more := strings.Cut(err.Error(), "\n")
+	if !more {
+		return first
+	}
+	return fmt.Sprintf("%s, and %d more", first, strings.Count(rest, "\n")+1)
+}
 
 // harmless takes out what could tell a terminal to do things. Line breaks and
 // tabs stay.

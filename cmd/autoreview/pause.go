@@ -44,7 +44,7 @@ func watchCommand(use, short, long string, do func(*control.Client, context.Cont
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := quietConfig(path)
+			cfg, err := findConfig(cmd, path)
 			if err != nil {
 				return err
 			}

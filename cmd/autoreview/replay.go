@@ -24,7 +24,7 @@ func newReplay() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay RUN", Short: "Show a run of Codex again", Long: replayHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			run, dir, err := runArg(path, args)
+			run, dir, err := runArg(cmd, path, args)
 			if err != nil {
 				return err
 			}
@@ -47,11 +47,11 @@ func newReplay() *cobra.Command {
 	return cmd
 }
 
-func runArg(path string, args []string) (run int64, dir string, err error) {
+func runArg(cmd *cobra.Command, path string, args []string) (run int64, dir string, err error) {
 	if run, err = numberArg("run", args); err != nil {
 		return 0, "", err
 	}
-	cfg, err := quietConfig(path)
+	cfg, err := findConfig(cmd, path)
 	if err != nil {
 		return 0, "", err
 	}

@@ -55,7 +55,7 @@ func askCommand(use, short, long string, do func(*control.Client, context.Contex
 			if err != nil {
 				return err
 			}
-			cfg, err := quietConfig(path)
+			cfg, err := findConfig(cmd, path)
 			if err != nil {
 				return err
 			}
