@@ -52,6 +52,7 @@ type live struct {
 	trouble map[string]Trouble   // :: watch → why it cannot read
 	reading map[string]time.Time // :: watch → since when it can
 	due     map[string]time.Time // :: schedule → when it fires next
+	refused *Trouble             // why the last reload changed nothing, nil when it did
 	changed chan struct{}        // closed at the next change
 	version int64                // counts the changes that are more than a sign of life
 	outbox  []int64              // answered jobs that no worker has
@@ -67,10 +68,11 @@ type activity struct {
 	sealed    bool // too late for that
 }
 
-// Trouble is why a watch cannot read its channel.
+// Trouble is why a watch cannot read its channel, or why the configuration was
+// not taken.
 type Trouble struct {
-	Since  time.Time
-	Reason string
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
 }
 
 func newLive(now func() time.Time) *live {
@@ -260,6 +262,26 @@ func (l *live) watch(name string) (since time.Time, t Trouble) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.reading[name], l.trouble[name]
+}
+
+// reloaded says what came of reading the configuration again; err is why it was
+// refused.
+func (l *live) reloaded(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused = nil
+	if err != nil {
+		l.refused = &Trouble{Since: l.now(), Reason: err.Error()}
+	}
+	l.touchLocked()
+}
+
+// refusedReload returns why the last reload was refused, nil when it was not.
+// Nobody changes what it points to.
+func (l *live) refusedReload() *Trouble {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refused
 }
 
 // expect says when a schedule fires next, zero for never.

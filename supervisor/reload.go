@@ -43,6 +43,7 @@ func (s *Supervisor) reloads(ctx context.Context, r *readers) {
 		}
 		p, err := s.loadPlan()
 		if err != nil {
+			s.live.reloaded(err)
 			sayProblems(s.log, err)
 			continue
 		}
@@ -51,6 +52,7 @@ func (s *Supervisor) reloads(ctx context.Context, r *readers) {
 		r.follow(ctx, p)
 		signal(s.replanned)
 		s.wakeDispatcher()
+		s.live.reloaded(nil)
 		s.log.Info("configuration reloaded", changes(old.cfg, p.cfg)...)
 	}
 }

@@ -181,6 +181,11 @@ func TestABadReloadChangesNothing(t *testing.T) {
 					id := w.packet("p")
 					w.settle(time.Second)
 					w.checkAnswered(id)
+					w.checkRefused(s, tt.want)
+					w.load = func() (config.Config, error) { return w.cfg, nil }
+					s.Reload()
+					w.settle(time.Second)
+					w.checkRefused(s, nil)
 				})
 				for _, want := range append(tt.want, "the old one stays") {
 					if !strings.Contains(log.String(), want) {
@@ -189,6 +194,24 @@ func TestABadReloadChangesNothing(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// checkRefused wants the status to say why the last reload was refused, and with
+// nil that it was not.
+func (w *world) checkRefused(s *supervisor.Supervisor, want []string) {
+	w.t.Helper()
+	st, err := s.View().Status(w.t.Context(), 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if (st.ReloadRefused != nil) != (want != nil) {
+		w.t.Fatalf("status of the last reload: got %v, want %q", st.ReloadRefused, want)
+	}
+	for _, text := range want {
+		if text = strings.ReplaceAll(text, `\"`, `"`); !strings.Contains(st.ReloadRefused.Reason, text) {
+			w.t.Errorf("status of the last reload: got %q, want it to have %q", st.ReloadRefused.Reason, text)
+		}
 	}
 }
 

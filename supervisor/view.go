@@ -43,10 +43,13 @@ type Status struct {
 	Version string    `json:"version,omitempty"`
 	Started time.Time `json:"started,omitzero"`
 	// Config is the configuration's file, "" when there is none.
-	Config  string        `json:"config,omitempty"`
-	Relay   string        `json:"relay"`
-	Time    time.Time     `json:"time"` // when this was true
-	Watches []WatchStatus `json:"watches"`
+	Config string    `json:"config,omitempty"`
+	Relay  string    `json:"relay"`
+	Time   time.Time `json:"time"` // when this was true
+	// ReloadRefused is when and why the configuration was not taken the last time
+	// that it was read again: what was there before goes on. nil when it was taken.
+	ReloadRefused *Trouble      `json:"reload_refused,omitempty"`
+	Watches       []WatchStatus `json:"watches"`
 	// Schedules are in the order of the configuration.
 	Schedules []ScheduleStatus `json:"schedules,omitempty"`
 	// Jobs are the newest first: all that have not ended, and some that have.
@@ -104,6 +107,9 @@ func (v *View) Status(ctx context.Context, ended int) (Status, error) {
 	st := Status{
 		Running: v.running(), Config: v.cfg.Path, Relay: v.cfg.Relay, Time: sit.now,
 		Watches: []WatchStatus{}, Jobs: []JobStatus{},
+	}
+	if v.live != nil {
+		st.ReloadRefused = v.live.refusedReload()
 	}
 	jobs, err := v.jobs(ctx, ended)
 	if err != nil {

@@ -170,7 +170,7 @@ func findConfig(cmd *cobra.Command, path string) (config.Config, error) {
 		return cfg, err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "autoreview: note: %s has a mistake (%s); the supervisor goes on with what it had\n",
-		filepath.Base(orWord(path, config.DefaultFile)), firstLine(err))
+		filepath.Base(orWord(path, config.DefaultFile)), firstLine(err.Error()))
 	cfg = config.Config{Path: st.Config, Relay: st.Relay, StateDir: dir}
 	for _, w := range st.Watches {
 		cfg.Watches = append(cfg.Watches, config.Watch{Name: w.Name, Channel: w.Channel})
@@ -178,9 +178,9 @@ func findConfig(cmd *cobra.Command, path string) (config.Config, error) {
 	return cfg, nil
 }
 
-// firstLine is the first of the lines of an error, and how many more there are.
-func firstLine(err error) string {
-	first, rest, more := strings.Cut(err.Error(), "\n")
+// firstLine is the first line of a text, and how many more there are.
+func firstLine(text string) string {
+	first, rest, more := strings.Cut(text, "\n")
 	if !more {
 		return first
 	}

@@ -50,6 +50,9 @@ func newStatus() *cobra.Command {
 }
 
 func printStatus(w io.Writer, st supervisor.Status, colour bool) error {
+	if r := st.ReloadRefused; r != nil {
+		fmt.Fprintf(w, "the configuration was not taken at %s, the one before it goes on: %s\n\n", clock(r.Since, st.Time), oneLine(firstLine(r.Reason), 300))
+	}
 	t := newTable(w, colour)
 	t.row("", "WATCH", "CHANNEL", "READ TO", "OPEN", "DONE", "FAILED", "STATE")
 	for _, s := range st.Watches {

@@ -49,6 +49,7 @@ func before(d time.Duration) time.Time { return now.Add(-d) }
 func standing() supervisor.Status {
 	return supervisor.Status{
 		Running: true, PID: 41, Version: "1.2.3", Started: before(50 * time.Hour), Config: "/repo/autoreview.toml", Relay: "http://127.0.0.1:8010", Time: now,
+		ReloadRefused: &supervisor.Trouble{Since: before(time.Minute), Reason: "autoreview.toml:3:1: watch.timeout: want a \x1bduration\nautoreview.toml:9:1: a"},
 		Watches: []supervisor.WatchStatus{
 			{Name: "proj-x", Channel: "proj-x", State: supervisor.WatchWatching, Since: before(49 * time.Hour), ReadThrough: 44, Queued: 1, Waiting: 1, Running: 2, Done: 12, Failed: 1},
 			{Name: "docs", Channel: "docs", State: supervisor.WatchUnreachable, Since: before(90 * time.Second), Reason: "connection\nrefused", Paused: before(time.Hour)},
