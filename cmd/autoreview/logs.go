@@ -17,7 +17,8 @@ messages, and how each run ended. Without a number it is the job that runs, or
 else the newest.
 
 With --follow it goes on, as it happens, until the job has ended. The output of
-a command is cut after some lines; --full prints all of it.
+a command is cut after some lines; --full prints all of it. A review is shown by
+its headlines; "autoreview show" has all of it, and --json what Codex wrote.
 
 Example:
 
@@ -92,7 +93,7 @@ func printLine(w io.Writer, l record.Line, colour, full bool) error {
 	if !l.Time.IsZero() {
 		at = l.Time.Local().Format("15:04:05")
 	}
-	lines := strings.Split(strings.TrimRight(harmless(l.Text), "\n"), "\n")
+	lines := strings.Split(strings.TrimRight(harmless(l.Plain()), "\n"), "\n")
 	if n := len(lines) - outputLines; n > 1 && !full {
 		lines = append(lines[:outputLines:outputLines], fmt.Sprintf("… %d more lines; --full prints them", n))
 	}

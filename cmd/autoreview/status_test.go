@@ -109,6 +109,7 @@ func TestLines(t *testing.T) {
 		{Run: 1, Time: now, Kind: record.Command, Text: "printf '\x1b[2J'"},
 		{Run: 1, Kind: record.Output, Text: "exit code 0 of x\n" + strings.Repeat("line\n", 30)},
 		{Run: 1, Time: now, Kind: record.Message, Text: "two\nlines\n"},
+		{Run: 1, Time: now, Kind: record.Message, Text: `{"verdict":"comment","summary":"Clear: \u001b[2J","findings":[{"severity":"nit","title":"Name","body":"","file":"a.go","line":3}],"tests":[],"questions":[]}`},
 	} {
 		if err := printLine(&b, l, false, false); err != nil {
 			t.Fatal(err)

@@ -43,7 +43,7 @@ func Export(w io.Writer, dir string, mask func(string) string) error {
 		p.Facts = append(p.Facts, fact{f.Name, mask(f.Value)})
 	}
 	err = NewTail(r.Run, dir).Read(func(l Line) error {
-		l.Text = mask(l.Text)
+		l.Text = mask(l.Plain())
 		p.Lines = append(p.Lines, l)
 		return nil
 	})
