@@ -313,6 +313,9 @@ func TestCancelAfterCodexHasPosted(t *testing.T) {
 // A pause lets a running review finish, holds everything else over restarts, and
 // loses nothing.
 func TestPauseAndResume(t *testing.T) {
+	was := time.Local
+	time.Local = time.FixedZone("here", 5*60*60)
+	t.Cleanup(func() { time.Local = was })
 	inWorld(t, func(t *testing.T, w *world) {
 		w.codex.run = slow(time.Minute)
 		w.lives(func(s *supervisor.Supervisor) {
@@ -322,11 +325,12 @@ func TestPauseAndResume(t *testing.T) {
 				t.Fatalf("Pause: %v", err)
 			}
 			refused(t, s.Pause(t.Context(), "other"), `there is no watch "other"`)
+			since := time.Now().Format("2006-01-02 15:04:05") // by the clock of who reads it
 			w.packet("second")
 			w.settle(time.Hour)
 			w.checkAnswered(1)
-			if j := w.job(s, 2); j.State != supervisor.JobWaiting || !strings.Contains(j.Reason, "its watch is paused since 20") {
-				t.Errorf("job 2: got %+v, want it to wait for the pause", j)
+			if j := w.job(s, 2); j.State != supervisor.JobWaiting || j.Reason != "its watch is paused since "+since {
+				t.Errorf("job 2: got %+v, want it to wait for the pause since %s", j, since)
 			}
 		})
 		w.lives(func(s *supervisor.Supervisor) {

@@ -135,7 +135,7 @@ func (sit situation) waiting(s *JobStatus, j state.Summary) {
 	case !sit.known[j.Watch]:
 		s.State, s.Reason = JobWaiting, "its watch is not in the configuration"
 	case isPaused:
-		s.State, s.Reason = JobWaiting, "its watch is paused since "+paused.UTC().Format(time.RFC3339)
+		s.State, s.Reason = JobWaiting, "its watch is paused since "+paused.Local().Format(time.DateTime)
 	case held && hold.Until.After(sit.now) && hold.Until.After(j.Due):
 		s.State, s.Until, s.Class, s.Reason = JobWaiting, hold.Until, hold.Class, hold.Reason
 	case j.Due.After(sit.now):
