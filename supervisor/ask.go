@@ -22,6 +22,8 @@ type Refusal struct {
 	// Unknown says that there is no such job or watch.
 	Unknown bool
 	Text    string
+	// Hint is what to do instead, "" where the text says it.
+	Hint string
 }
 
 // Error implements error.
@@ -59,13 +61,22 @@ func (s *Supervisor) Retry(ctx context.Context, id int64) (JobStatus, error) {
 		return JobStatus{}, asked(err, id)
 	}
 	if !ok {
-		return JobStatus{}, refuse("job %d has not ended: it is %s", j.ID, j.State)
+		return JobStatus{}, notEnded(j)
 	}
 	s.tryNow(ctx, j.Watch)
 	s.log.Info("retrying by hand", "watch", j.Watch, "job", j.ID, "packets", j.PacketIDs(), "generation", j.Generation)
 	s.live.touch()
 	s.wakeDispatcher()
 	return s.View().job(ctx, j.ID)
+}
+
+// notEnded refuses to make a job again that is being made.
+func notEnded(j state.Job) error {
+	hint := fmt.Sprintf("wait for its end (autoreview logs -f %d), or end it first: autoreview cancel %[1]d", j.ID)
+	if j.State == state.Answered {
+		hint = "its answer is on its way: ask again when that is posted"
+	}
+	return &Refusal{Text: fmt.Sprintf("job %d has not ended: it is %s", j.ID, j.State), Hint: hint}
 }
 
 // subject is what the key of a job names.

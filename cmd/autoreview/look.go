@@ -85,7 +85,10 @@ func dial(ctx context.Context, cfg config.Config) (*control.Client, error) {
 	c, err := control.Dial(ctx, cfg.StateDir)
 	if errors.Is(err, control.ErrNotRunning) {
 		if owner, running := lockHolder(cfg.StateDir); running {
-			return nil, fmt.Errorf("another autoreview%s has this configuration and does not answer", owner)
+			return nil, hintError{
+				fmt.Errorf("another autoreview%s has this configuration and does not answer", owner),
+				"it may be starting or ending: try again in a moment; if it stays so, end that process and run autoreview up",
+			}
 		}
 		return nil, hintError{err, "start it with autoreview up"}
 	}
@@ -123,10 +126,15 @@ func numberOf(what, s string) (int64, error) {
 	return id, nil
 }
 
-// refusal gives what nobody knows a hint on where to look.
+// refusal gives a refusal the hint that it came with, and what nobody knows one
+// on where to look.
 func refusal(err error) error {
 	var r *supervisor.Refusal
-	if errors.As(err, &r) && r.Unknown {
+	switch {
+	case !errors.As(err, &r):
+	case r.Hint != "":
+		return hintError{err, r.Hint}
+	case r.Unknown:
 		return hintError{err, "autoreview status lists jobs and watches"}
 	}
 	return err

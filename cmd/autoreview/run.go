@@ -188,8 +188,12 @@ func loadConfig(path string, talk io.Writer) (config.Config, error) {
 		fmt.Fprintf(talk, "autoreview: warning: %s\n", w)
 	}
 	var bad *config.Error
-	if errors.As(err, &bad) && bad.Hint != "" {
+	switch {
+	case !errors.As(err, &bad):
+	case bad.Hint != "":
 		return cfg, hintError{err, bad.Hint}
+	case bad.Problems[0].Place.File != "":
+		return cfg, hintError{err, "correct the file, and try it with: autoreview check"}
 	}
 	return cfg, err
 }

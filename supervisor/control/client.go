@@ -169,7 +169,7 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	}
 	switch resp.StatusCode {
 	case http.StatusNotFound, http.StatusConflict:
-		return nil, &supervisor.Refusal{Unknown: resp.StatusCode == http.StatusNotFound, Text: p.Error}
+		return nil, &supervisor.Refusal{Unknown: resp.StatusCode == http.StatusNotFound, Text: p.Error, Hint: p.Hint}
 	}
 	return nil, errors.New(p.Error)
 }

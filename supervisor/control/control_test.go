@@ -179,8 +179,8 @@ func TestCommands(t *testing.T) {
 				t.Errorf("Latest: got %d, %v, %v, want job 1", id, ok, err)
 			}
 			var refused *supervisor.Refusal
-			if _, err := c.Retry(t.Context(), 1); !errors.As(err, &refused) || refused.Unknown {
-				t.Errorf("Retry of a running job: got %v, want a refusal", err)
+			if _, err := c.Retry(t.Context(), 1); !errors.As(err, &refused) || refused.Unknown || !strings.Contains(refused.Hint, "autoreview cancel 1") {
+				t.Errorf("Retry of a running job: got %#v, want a refusal that says what to do", err)
 			}
 			if _, err := c.Job(t.Context(), 9); !errors.As(err, &refused) || !refused.Unknown {
 				t.Errorf("Job 9: got %v, want it to be unknown", err)

@@ -24,6 +24,7 @@ const (
 type problem struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +117,11 @@ func (s *Server) answer(w http.ResponseWriter, v any, err error) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 	if err != nil {
-		v = problem{Error: err.Error()}
+		p := problem{Error: err.Error()}
+		if refused != nil {
+			p.Hint = refused.Hint
+		}
+		v = p
 	}
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }
