@@ -52,9 +52,16 @@ func startTime(pid int) (string, error) {
 	return bootID() + "/" + fields[start], nil
 }
 
+const (
+	// A process that executes a program has no environment for a moment. Who has
+	// none is looked at again, so often and after so long; some never have one.
+	bareLooks = 10
+	bareLook  = 2 * time.Millisecond
+)
+
 // strays are the processes that carry the run's id in the environment they
 // were started with, whatever group or session they are in.
-func strays(runID string) []int {
+func strays(runID string) (pids []int) {
 	if runID == "" {
 		return nil
 	}
@@ -62,30 +69,56 @@ func strays(runID string) []int {
 	if err != nil {
 		return nil
 	}
-	var pids []int
+	var look []int
 	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err == nil && pid != os.Getpid() && hasRunID(pid, runID) {
-			pids = append(pids, pid)
+		if pid, err := strconv.Atoi(entry.Name()); err == nil && pid != os.Getpid() {
+			look = append(look, pid)
 		}
+	}
+	for n := 0; len(look) > 0 && n < bareLooks; n++ {
+		if n > 0 {
+			time.Sleep(bareLook)
+		}
+		var bare []int
+		for _, pid := range look {
+			has, empty := hasRunID(pid, runID)
+			if has {
+				pids = append(pids, pid)
+			} else if empty && isProgram(pid) {
+				bare = append(bare, pid)
+			}
+		}
+		look = bare
 	}
 	return pids
 }
 
-// hasRunID is also false for processes of other users, which cannot be ours,
-// and for those that have exited.
-func hasRunID(pid int, runID string) bool {
+// hasRunID says whether a process carries the id, and whether it carries nothing.
+// Both are false for processes of other users, which cannot be ours.
+func hasRunID(pid int, runID string) (has, empty bool) {
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {
-		return false
+		return false, false
 	}
 	want := []byte(RunIDEnv + "=" + runID)
 	for v := range bytes.SplitSeq(env, []byte{0}) {
 		if bytes.Equal(v, want) {
-			return true
+			return true, false
 		}
 	}
-	return false
+	return false, len(env) == 0
+}
+
+// isProgram is false for the kernel's own threads, which are children of process
+// 2, and for what has exited.
+func isProgram(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const state, parent = 0, 1 // fields 3 and 4 of proc_pid_stat(5)
+	return pid != 2 && len(fields) > parent && fields[parent] != "2" && fields[state] != "Z" && fields[state] != "X"
 }
 
 // killStrays sends SIGKILL to every stray.
@@ -103,7 +136,7 @@ func killStray(pid int, runID string) {
 		return // gone; every kernel that Go supports in practice has pidfds
 	}
 	defer unix.Close(fd)
-	if hasRunID(pid, runID) {
+	if has, _ := hasRunID(pid, runID); has {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}
 }
