@@ -121,11 +121,13 @@ func isProgram(pid int) bool {
 	return pid != 2 && len(fields) > parent && fields[parent] != "2" && fields[state] != "Z" && fields[state] != "X"
 }
 
-// killStrays sends SIGKILL to every stray.
-func killStrays(runID string) {
-	for _, pid := range strays(runID) {
+// killStrays sends SIGKILL to every stray, and returns how many there were.
+func killStrays(runID string) int {
+	pids := strays(runID)
+	for _, pid := range pids {
 		killStray(pid, runID)
 	}
+	return len(pids)
 }
 
 // killStray holds the process by a descriptor while it looks again who it is:
@@ -145,8 +147,7 @@ func killStray(pid int, runID string) {
 // gone, or after a second.
 func sweepStrays(runID string) {
 	for range 200 {
-		killStrays(runID)
-		if len(strays(runID)) == 0 {
+		if killStrays(runID) == 0 {
 			return
 		}
 		time.Sleep(killPoll)
