@@ -54,12 +54,6 @@ func jobOf(h http.Header) (*job, error) {
 	return &j, nil
 }
 
-// belongs reports whether the packets of the job are of a log.
-func (j *job) belongs(logID string) bool {
-	id, _, _ := strings.Cut(j.Log, "#")
-	return id == "" || id == logID
-}
-
 // review makes d the answer of the job.
 func (j *job) review(d relay.Draft) (relay.Draft, error) {
 	// A blank target is left to Post, which says that it is required.

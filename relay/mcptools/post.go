@@ -2,6 +2,7 @@ package mcptools
 
 import (
 	"context"
+	"strings"
 
 	"autoreview/relay"
 	"autoreview/relay/redact"
@@ -58,12 +59,8 @@ func (t *tools) deliver(ctx context.Context, j *job, d relay.Draft) (relay.Poste
 	if j == nil {
 		return t.Log.Post(ctx, d)
 	}
-	info, err := t.Log.Info(ctx)
-	if err != nil {
+	if err := t.belongs(ctx, j); err != nil {
 		return relay.Posted{}, err
-	}
-	if !j.belongs(info.LogID) {
-		return relay.Posted{}, invalid(HeaderJob, "the relay has another log than when this job began, so its review cannot be posted; say it in your last message instead")
 	}
 	review, err := j.review(d)
 	if err != nil {
@@ -77,4 +74,19 @@ func (t *tools) deliver(ctx context.Context, j *job, d relay.Draft) (relay.Poste
 		return p, nil
 	}
 	return t.Log.Post(ctx, j.note(d))
+}
+
+// belongs refuses a job whose packets are of another log.
+func (t *tools) belongs(ctx context.Context, j *job) error {
+	if j.Log == "" {
+		return nil
+	}
+	info, err := t.Log.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if id, _, _ := strings.Cut(j.Log, "#"); id != info.LogID {
+		return invalid(HeaderJob, "the relay has another log than when this job began, so its review cannot be posted; say it in your last message instead")
+	}
+	return nil
 }
