@@ -14,8 +14,7 @@ import (
 // posts to an answered one. What a person asks of a job is therefore done here
 // only while the job is nobody's, in one transaction.
 
-// Change saves a queued or waiting job as change returns it. ok is false when the
-// job is in another state; j is the job as it stands.
+// Change implements state.Store.
 func (s *Store) Change(ctx context.Context, id int64, now time.Time, change func(state.Job) state.Job) (j state.Job, ok bool, err error) {
 	return s.ask(ctx, id, func(tx *sql.Tx, j *state.Job) (bool, error) {
 		if j.State != state.Queued && j.State != state.Waiting {
@@ -26,10 +25,7 @@ func (s *Store) Change(ctx context.Context, id int64, now time.Time, change func
 	})
 }
 
-// Again inserts a job of the next generation for what one that has ended was
-// about, with the key that key makes for it. ok is false when the job has not
-// ended or something of it has another job that has not; j is that job, or else
-// the new one.
+// Again implements state.Store.
 func (s *Store) Again(ctx context.Context, id int64, now time.Time, key func(first state.Job, generation int) string) (j state.Job, ok bool, err error) {
 	return s.ask(ctx, id, func(tx *sql.Tx, j *state.Job) (bool, error) {
 		last, open, err := generations(ctx, tx, id)

@@ -16,9 +16,7 @@ import (
 const claimable = `state IN ('queued','waiting') AND NOT EXISTS (
 	SELECT 1 FROM job busy WHERE busy.state = 'running' AND busy.watch = job.watch AND busy.grp = job.grp)` + notPaused
 
-// Claim marks a job as running, counts an attempt, and returns it: the one that
-// has been due for the longest, of the first watch that has one. Which watches
-// may run at all is the caller's to know. ok is false when there is none.
+// Claim implements state.Store.
 func (s *Store) Claim(ctx context.Context, watches []string, now time.Time) (j state.Job, ok bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		id, err := firstDue(ctx, tx, watches, now)
@@ -50,8 +48,7 @@ func firstDue(ctx context.Context, tx *sql.Tx, watches []string, now time.Time) 
 	return 0, nil
 }
 
-// Due returns, for each watch that has a queued or waiting job which no running
-// one stands in the way of, when the first of them is due.
+// Due implements state.Store.
 func (s *Store) Due(ctx context.Context) (map[string]time.Time, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT watch, min(due) FROM job WHERE `+claimable+` GROUP BY watch`)
 	if err != nil {
@@ -70,8 +67,7 @@ func (s *Store) Due(ctx context.Context) (map[string]time.Time, error) {
 	return due, rows.Err()
 }
 
-// Spent returns what the runs cost that were started after since, oldest first.
-// What a run costs is known when it has ended.
+// Spent implements state.Store.
 func (s *Store) Spent(ctx context.Context, since time.Time) ([]state.Spend, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT job.watch, run.job, run.started,
 			coalesce(json_extract(run.used, '$.input'), 0) + coalesce(json_extract(run.used, '$.output'), 0)
@@ -93,8 +89,7 @@ func (s *Store) Spent(ctx context.Context, since time.Time) ([]state.Spend, erro
 	return out, rows.Err()
 }
 
-// LastStart returns when the latest run began that ended with the class, zero
-// when none has.
+// LastStart implements state.Store.
 func (s *Store) LastStart(ctx context.Context, class string) (time.Time, error) {
 	var us sql.NullInt64
 	if err := s.db.QueryRowContext(ctx, `SELECT max(started) FROM run WHERE class = ?`, class).Scan(&us); err != nil {

@@ -10,7 +10,7 @@ import (
 	"autoreview/supervisor/state"
 )
 
-// Summaries returns the jobs that f selects, newest first.
+// Summaries implements state.Store.
 func (s *Store) Summaries(ctx context.Context, f state.Filter) ([]state.Summary, error) {
 	query := `SELECT id, watch, channel, log_id, workdir, grp, key, generation, state, attempt, due, class, reason,
 			thread, outcome, answer_id, created, updated, coalesce(json_extract(answer, '$.meta.verdict'), ''), schedule, occasion,
@@ -65,7 +65,7 @@ func scanSummary(rows *sql.Rows) (state.Summary, error) {
 	return j, json.Unmarshal([]byte(packets), &j.Packets)
 }
 
-// Job returns one job with everything; ok is false when there is none.
+// Job implements state.Store.
 func (s *Store) Job(ctx context.Context, id int64) (j state.Job, ok bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		j, err = loadJob(ctx, tx, id)
@@ -80,7 +80,7 @@ func (s *Store) Job(ctx context.Context, id int64) (j state.Job, ok bool, err er
 	return j, true, nil
 }
 
-// Run returns one run; ok is false when there is none.
+// Run implements state.Store.
 func (s *Store) Run(ctx context.Context, id int64) (r state.Run, ok bool, err error) {
 	runs, err := s.runs(ctx, "id = ?", id)
 	if err != nil || len(runs) == 0 {
@@ -89,7 +89,7 @@ func (s *Store) Run(ctx context.Context, id int64) (r state.Run, ok bool, err er
 	return runs[0], true, nil
 }
 
-// RecentRuns returns the newest runs of all jobs, oldest first; limit 0 is all.
+// RecentRuns implements state.Store.
 func (s *Store) RecentRuns(ctx context.Context, limit int) ([]state.Run, error) {
 	if limit <= 0 {
 		limit = -1
@@ -97,7 +97,7 @@ func (s *Store) RecentRuns(ctx context.Context, limit int) ([]state.Run, error) 
 	return s.runs(ctx, "id IN (SELECT id FROM run ORDER BY id DESC LIMIT ?)", limit)
 }
 
-// Counts counts all jobs.
+// Counts implements state.Store.
 func (s *Store) Counts(ctx context.Context) ([]state.Count, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT watch, state, class, count(*) FROM job GROUP BY watch, state, class ORDER BY watch, state, class`)
 	if err != nil {
@@ -115,8 +115,7 @@ func (s *Store) Counts(ctx context.Context) ([]state.Count, error) {
 	return out, rows.Err()
 }
 
-// Cursors returns how far each watch has read in the channel that it read last,
-// by the name of the watch.
+// Cursors implements state.Store.
 func (s *Store) Cursors(ctx context.Context) (map[string]int64, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT watch, max(id) FROM cursor GROUP BY watch`)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"autoreview/supervisor/state"
 )
 
-// Holds returns the holds of all watches, by name of the watch.
+// Holds implements state.Store.
 func (s *Store) Holds(ctx context.Context) (map[string]state.Hold, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT watch, class, reason, since, until, failures, told FROM hold`)
 	if err != nil {
@@ -31,9 +31,7 @@ func (s *Store) Holds(ctx context.Context) (map[string]state.Hold, error) {
 	return out, rows.Err()
 }
 
-// ChangeHold reads the hold of a watch and writes what change makes of it, in
-// one transaction. held says whether there is one; change returns whether there
-// is to be one.
+// ChangeHold implements state.Store.
 func (s *Store) ChangeHold(ctx context.Context, watch string, change func(h state.Hold, held bool) (state.Hold, bool)) (state.Hold, error) {
 	var h state.Hold
 	err := s.tx(ctx, func(tx *sql.Tx) error {

@@ -13,8 +13,7 @@ import (
 	"autoreview/supervisor/state"
 )
 
-// Cursor returns how far a watch has read in a log; ok is false when it has
-// never read there.
+// Cursor implements state.Store.
 func (s *Store) Cursor(ctx context.Context, watch, channel, logID string) (id int64, ok bool, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT id FROM cursor WHERE watch = ? AND channel = ? AND log_id = ?`, watch, channel, logID).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -26,7 +25,7 @@ func (s *Store) Cursor(ctx context.Context, watch, channel, logID string) (id in
 	return id, true, nil
 }
 
-// HasCursor reports whether a watch has ever read a channel, in whichever log.
+// HasCursor implements state.Store.
 func (s *Store) HasCursor(ctx context.Context, watch, channel string) (bool, error) {
 	var n int
 	err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM cursor WHERE watch = ? AND channel = ?`, watch, channel).Scan(&n)
@@ -36,7 +35,7 @@ func (s *Store) HasCursor(ctx context.Context, watch, channel string) (bool, err
 	return n > 0, nil
 }
 
-// Open counts the jobs of a watch that are not ended.
+// Open implements state.Store.
 func (s *Store) Open(ctx context.Context, watch string) (n int, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM job WHERE watch = ? AND state IN ('queued','waiting','running','answered')`, watch).Scan(&n)
 	if err != nil {
@@ -45,10 +44,7 @@ func (s *Store) Open(ctx context.Context, watch string) (n int, err error) {
 	return n, nil
 }
 
-// Enqueue inserts the jobs that a batch asks for and moves the cursor, in one
-// transaction. A packet that has a job already gets no second one. A packet
-// joins a job of its group that has not been started yet. It returns how many
-// packets were new.
+// Enqueue implements state.Store.
 func (s *Store) Enqueue(ctx context.Context, b state.Batch, now time.Time) (added int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		added = 0
@@ -121,8 +117,7 @@ func openJob(ctx context.Context, tx *sql.Tx, b state.Batch, group string, size 
 	return id, err
 }
 
-// Save writes everything of a job that its owner may change: state, attempt,
-// due, class, reason, thread, answer, outcome and answer id.
+// Save implements state.Store.
 func (s *Store) Save(ctx context.Context, j state.Job, now time.Time) error {
 	return saveJob(ctx, s.db, j, now)
 }
@@ -153,7 +148,7 @@ func saveJob(ctx context.Context, db execer, j state.Job, now time.Time) error {
 	return nil
 }
 
-// Jobs returns the jobs in the given states, oldest first.
+// Jobs implements state.Store.
 func (s *Store) Jobs(ctx context.Context, states ...state.JobState) ([]state.Job, error) {
 	var jobs []state.Job
 	err := s.tx(ctx, func(tx *sql.Tx) error {
@@ -198,8 +193,7 @@ func jobIDs(ctx context.Context, tx *sql.Tx, states []state.JobState) ([]int64, 
 	return ids, rows.Err()
 }
 
-// AnsweredThrough returns the highest id such that every packet of the watch up
-// to it has its answer posted: the number that the bash loop kept in LASTFILE.
+// AnsweredThrough implements state.Store.
 func (s *Store) AnsweredThrough(ctx context.Context, watch, channel, logID string) (int64, error) {
 	cursor, _, err := s.Cursor(ctx, watch, channel, logID)
 	if err != nil {

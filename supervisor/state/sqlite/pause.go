@@ -14,8 +14,7 @@ const pausePrefix = "paused/"
 // notPaused keeps Claim and Due away from the jobs of paused watches.
 const notPaused = ` AND NOT EXISTS (SELECT 1 FROM note WHERE note.name = '` + pausePrefix + `' || job.watch)`
 
-// Pause keeps the jobs of a watch from being claimed until Resume. A watch that
-// is paused stays so since when it was.
+// Pause implements state.Store.
 func (s *Store) Pause(ctx context.Context, watch string, now time.Time) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO note (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING`,
 		pausePrefix+watch, now.UTC().Format(time.RFC3339Nano))
@@ -25,7 +24,7 @@ func (s *Store) Pause(ctx context.Context, watch string, now time.Time) error {
 	return nil
 }
 
-// Resume ends Pause. A watch that is not paused stays as it is.
+// Resume implements state.Store.
 func (s *Store) Resume(ctx context.Context, watch string) error {
 	if _, err := s.db.ExecContext(ctx, `DELETE FROM note WHERE name = ?`, pausePrefix+watch); err != nil {
 		return fmt.Errorf("resuming a watch: %w", err)
@@ -33,7 +32,7 @@ func (s *Store) Resume(ctx context.Context, watch string) error {
 	return nil
 }
 
-// Paused returns since when which watches are paused.
+// Paused implements state.Store.
 func (s *Store) Paused(ctx context.Context) (map[string]time.Time, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT name, value FROM note WHERE name >= ? AND name < ?`, pausePrefix, "paused0")
 	if err != nil {

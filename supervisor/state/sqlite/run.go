@@ -10,7 +10,7 @@ import (
 	"autoreview/supervisor/state"
 )
 
-// StartRun records that a run is about to start and returns its id.
+// StartRun implements state.Store.
 func (s *Store) StartRun(ctx context.Context, r state.Run) (int64, error) {
 	res, err := s.db.ExecContext(ctx, `INSERT INTO run (job, attempt, codex, dir, started) VALUES (?, ?, ?, ?, ?)`,
 		r.Job, r.Attempt, r.Codex, r.Dir, toMicro(r.Started))
@@ -20,7 +20,7 @@ func (s *Store) StartRun(ctx context.Context, r state.Run) (int64, error) {
 	return res.LastInsertId()
 }
 
-// SaveRun writes everything of a run but its job, attempt and start.
+// SaveRun implements state.Store.
 func (s *Store) SaveRun(ctx context.Context, r state.Run) error {
 	used, err := json.Marshal(r.Used)
 	if err != nil {
@@ -39,11 +39,10 @@ func (s *Store) SaveRun(ctx context.Context, r state.Run) error {
 	return nil
 }
 
-// OpenRuns returns the runs that were never ended: those of an earlier life
-// when called at start.
+// OpenRuns implements state.Store.
 func (s *Store) OpenRuns(ctx context.Context) ([]state.Run, error) { return s.runs(ctx, "ended = 0") }
 
-// Runs returns the runs of a job, oldest first.
+// Runs implements state.Store.
 func (s *Store) Runs(ctx context.Context, job int64) ([]state.Run, error) {
 	return s.runs(ctx, "job = ?", job)
 }
@@ -83,7 +82,7 @@ func scanRun(rows *sql.Rows) (state.Run, error) {
 	return r, errors.Join(json.Unmarshal([]byte(used), &r.Used), json.Unmarshal([]byte(threadUsed), &r.ThreadUsed))
 }
 
-// ThreadUsage returns the last known count of a thread, zero for an unknown one.
+// ThreadUsage implements state.Store.
 func (s *Store) ThreadUsage(ctx context.Context, thread string) (state.Usage, error) {
 	var raw string
 	err := s.db.QueryRowContext(ctx, `SELECT thread_used FROM run WHERE thread = ? AND thread_used != '{}' AND ended != 0
@@ -101,9 +100,7 @@ func (s *Store) ThreadUsage(ctx context.Context, thread string) (state.Usage, er
 	return u, nil
 }
 
-// Thread returns the thread that a watch continues, "" when its next run is to
-// start a fresh one. seed is the watch's session setting: ok is false when no
-// thread was ever kept for that setting.
+// Thread implements state.Store.
 func (s *Store) Thread(ctx context.Context, watch, seed string) (id string, ok bool, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT id FROM thread WHERE watch = ? AND seed = ?`, watch, seed).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -115,8 +112,7 @@ func (s *Store) Thread(ctx context.Context, watch, seed string) (id string, ok b
 	return id, true, nil
 }
 
-// SetThread makes a watch continue the given thread; "" makes the next run
-// start a fresh one.
+// SetThread implements state.Store.
 func (s *Store) SetThread(ctx context.Context, watch, seed, id string) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO thread (watch, seed, id) VALUES (?, ?, ?)
 		ON CONFLICT DO UPDATE SET seed = excluded.seed, id = excluded.id`, watch, seed, id)
@@ -126,7 +122,7 @@ func (s *Store) SetThread(ctx context.Context, watch, seed, id string) error {
 	return nil
 }
 
-// Note returns a small value kept by name, "" when it was never set.
+// Note implements state.Store.
 func (s *Store) Note(ctx context.Context, name string) (string, error) {
 	var v string
 	err := s.db.QueryRowContext(ctx, `SELECT value FROM note WHERE name = ?`, name).Scan(&v)
@@ -139,7 +135,7 @@ func (s *Store) Note(ctx context.Context, name string) (string, error) {
 	return v, nil
 }
 
-// SetNote keeps a small value by name.
+// SetNote implements state.Store.
 func (s *Store) SetNote(ctx context.Context, name, value string) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO note (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`, name, value)
 	if err != nil {

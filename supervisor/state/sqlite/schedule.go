@@ -10,10 +10,7 @@ import (
 	"autoreview/supervisor/state"
 )
 
-// Fire makes the job of an occasion and remembers that its time has come, in
-// one transaction. An occasion that was remembered before makes no second job,
-// and neither does one whose schedule still has a job that has not ended: made
-// says whether there is a new one.
+// Fire implements state.Store.
 func (s *Store) Fire(ctx context.Context, o state.Occasion, now time.Time) (made bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		made = false
@@ -44,8 +41,7 @@ func (s *Store) Fire(ctx context.Context, o state.Occasion, now time.Time) (made
 	return made, nil
 }
 
-// LastOccasion returns the due time of a schedule that was remembered last. A
-// schedule that was never seen, or not with this spec, begins at now.
+// LastOccasion implements state.Store.
 func (s *Store) LastOccasion(ctx context.Context, schedule, spec string, now time.Time) (last time.Time, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		var ok bool

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"autoreview/supervisor/state"
 )
 
 // schema versions: the statements that lead from version i to i+1.
@@ -107,6 +109,8 @@ ALTER TABLE hold DROP COLUMN said;
 -- Who answers, "" for a job of before that was kept.
 ALTER TABLE job ADD COLUMN reply_as TEXT NOT NULL DEFAULT '';
 `}
+
+var _ state.Store = (*Store)(nil)
 
 // Store is a state.Store in a SQLite file. It is safe for concurrent use; every
 // write is durable when its method returns.
