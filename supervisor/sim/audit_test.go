@@ -45,8 +45,6 @@ type meta struct {
 	Terminal bool    `json:"terminal"`
 	Verdict  string  `json:"verdict"`
 	Class    string  `json:"class"`
-	Schedule string  `json:"schedule"`
-	Findings []any   `json:"findings"`
 }
 
 // answer is a terminal message.
@@ -161,8 +159,8 @@ func (w *world) auditPacket(watch string, p packet, jobs []state.Job) {
 
 // auditAnswer: a review is of what it says it is of, and a notice says why.
 func (w *world) auditAnswer(a answer, p packet) {
-	if info, _ := w.log().Info(context.Background()); a.ReplyTo != 0 && a.ReplyTo > info.Head && len(w.logs) == 1 {
-		w.fail("#%d replies to #%d, which is not there", a.ID, a.ReplyTo)
+	if a.ReplyTo != 0 && !slices.Contains(a.meta.Packets, a.ReplyTo) {
+		w.fail("#%d replies to #%d and answers %v", a.ID, a.ReplyTo, a.meta.Packets)
 	}
 	read := strings.Contains(a.Text, token.FindString(p.text))
 	switch {

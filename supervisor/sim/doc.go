@@ -1,8 +1,8 @@
 // Package sim is a test: the real supervisor over the relay's real verbs, with
 // both stores in memory and a scripted Codex, in a world where one seeded
-// scheduler decides what happens next. Every effect (a read or write of the
-// state, a request to the relay, a start, prompt or end of Codex, a sleep) stops
-// at a seam, and the scheduler lets exactly one of them go on. It delays and
+// scheduler decides what happens next and how time goes by. Every effect (a read
+// or write of the state, a request to the relay, a start, prompt or end of Codex)
+// stops at a seam, and the scheduler lets exactly one of them go on. It delays and
 // reorders them by that, fails writes, loses requests and replies, lets time
 // pass, makes the clock jump, ends Codex and the relay, and lets a life of the
 // supervisor die at any seam: then all seams of that life answer errDead, and
@@ -18,6 +18,8 @@
 //	SIM_SCHEDULES  how many schedules; 300 by default, 10,000 with `make sim`
 //	SIM_SEED       the first seed; random by default. With SIM_SCHEDULES=1 it
 //	               repeats one schedule and prints its trace
+//	SIM_REPEATS    how many seeds are played twice, to see that their traces are
+//	               the same; 30 by default
 //
 // A seed decides everything, so a failure can be repeated: its trace is the same
 // each time, which is checked as well. Seeds that failed once are in

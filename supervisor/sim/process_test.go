@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"autoreview/codexrun"
-	"autoreview/relay"
 	"autoreview/relay/mcptools"
 )
 
@@ -293,10 +292,7 @@ func (w *world) jobHeader(p *process) string {
 	return ""
 }
 
+// jobHeader is what the model reads of it.
 type jobHeader struct {
-	Key     string  `json:"key"`
-	Target  string  `json:"target"`
-	Packets []int64 `json:"packets"`
+	Target string `json:"target"`
 }
-
-var _ mcptools.Log = (*relay.Log)(nil)
