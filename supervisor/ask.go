@@ -218,23 +218,16 @@ func (s *Supervisor) postAsked(ctx context.Context) {
 	}
 }
 
-// postCancelled posts the notice of a job. While the state cannot be read it tries
-// again, for nobody else in this life posts it.
+// postCancelled posts the notice of a job, for nobody else in this life does.
 func (s *Supervisor) postCancelled(ctx context.Context, id int64) {
-	for attempt := 1; ; attempt++ {
-		j, ok, err := s.state.Job(ctx, id)
-		if err == nil {
-			if ok && j.State == state.Answered {
-				s.deliver(ctx, j)
-			}
-			return
-		}
-		if attempt == 1 && ctx.Err() == nil {
-			s.log.Error("could not read a job that is to be answered, trying again", "job", id, "err", err)
-		}
-		if !s.pause(ctx, backoff(saveFirst, saveLimit, attempt)) {
-			return
-		}
+	var j state.Job
+	var ok bool
+	read := s.insist(ctx, s.log.With("job", id), func(ctx context.Context) (err error) {
+		j, ok, err = s.state.Job(ctx, id)
+		return err
+	})
+	if read && ok && j.State == state.Answered {
+		s.deliver(ctx, j)
 	}
 }
 

@@ -139,16 +139,17 @@ func (s *Supervisor) save(ctx context.Context, j state.Job) bool {
 	return ok
 }
 
-// insist writes to the state and, while the disk takes nothing, tries again. It
-// reports false when the supervisor is to stop first. ctx need not be alive.
-func (s *Supervisor) insist(ctx context.Context, log *slog.Logger, write func(context.Context) error) bool {
+// insist uses the state and, while that cannot be read or the disk takes nothing,
+// tries again. It reports false when the supervisor is to stop first. ctx need not
+// be alive.
+func (s *Supervisor) insist(ctx context.Context, log *slog.Logger, use func(context.Context) error) bool {
 	for attempt := 1; ; attempt++ {
-		err := write(context.WithoutCancel(ctx))
+		err := use(context.WithoutCancel(ctx))
 		if err == nil {
 			return true
 		}
 		if attempt == 1 {
-			log.Error("could not write to the state, trying again", "err", err)
+			log.Error("the state cannot be used, trying again", "err", err)
 		}
 		if !s.pause(ctx, backoff(saveFirst, saveLimit, attempt)) {
 			return false
@@ -156,8 +157,8 @@ func (s *Supervisor) insist(ctx context.Context, log *slog.Logger, write func(co
 	}
 }
 
-// await asks the state for what a run cannot do without, and tries again until
-// ctx ends: it says nothing about the review that the disk is full.
+// await is insist for what a run cannot do without: it goes on until ctx ends, also
+// while the supervisor gives running reviews their grace.
 func (s *Supervisor) await(ctx context.Context, log *slog.Logger, ask func(context.Context) error) error {
 	for attempt := 1; ; attempt++ {
 		err := ask(ctx)

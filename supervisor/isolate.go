@@ -24,7 +24,7 @@ import (
 const (
 	worktreePrefix = "autoreview-"
 	worktreeNote   = ".repository"
-	// worktreeTimeout bounds what Git may take to write or remove all files.
+	// worktreeTimeout bounds what Git may take to write all files.
 	worktreeTimeout = 5 * time.Minute
 )
 
