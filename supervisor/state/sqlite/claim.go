@@ -75,18 +75,16 @@ func (s *Store) Spent(ctx context.Context, since time.Time) ([]state.Spend, erro
 	if err != nil {
 		return nil, fmt.Errorf("reading what was spent: %w", err)
 	}
-	defer rows.Close()
-	var out []state.Spend
-	for rows.Next() {
-		var v state.Spend
+	out, err := collect(rows, func(rows *sql.Rows) (v state.Spend, err error) {
 		var at int64
-		if err := rows.Scan(&v.Watch, &v.Job, &at, &v.Tokens); err != nil {
-			return nil, fmt.Errorf("reading what was spent: %w", err)
-		}
+		err = rows.Scan(&v.Watch, &v.Job, &at, &v.Tokens)
 		v.At = fromMicro(at)
-		out = append(out, v)
+		return v, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what was spent: %w", err)
 	}
-	return out, rows.Err()
+	return out, nil
 }
 
 // LastStart implements state.Store.

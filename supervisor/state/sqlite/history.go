@@ -40,16 +40,11 @@ func (s *Store) Summaries(ctx context.Context, f state.Filter) ([]state.Summary,
 	if err != nil {
 		return nil, fmt.Errorf("reading jobs: %w", err)
 	}
-	defer rows.Close()
-	var out []state.Summary
-	for rows.Next() {
-		j, err := scanSummary(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading jobs: %w", err)
-		}
-		out = append(out, j)
+	out, err := collect(rows, scanSummary)
+	if err != nil {
+		return nil, fmt.Errorf("reading jobs: %w", err)
 	}
-	return out, rows.Err()
+	return out, nil
 }
 
 func scanSummary(rows *sql.Rows) (state.Summary, error) {
@@ -103,16 +98,14 @@ func (s *Store) Counts(ctx context.Context) ([]state.Count, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting jobs: %w", err)
 	}
-	defer rows.Close()
-	var out []state.Count
-	for rows.Next() {
-		var c state.Count
-		if err := rows.Scan(&c.Watch, &c.State, &c.Class, &c.Jobs); err != nil {
-			return nil, fmt.Errorf("counting jobs: %w", err)
-		}
-		out = append(out, c)
+	out, err := collect(rows, func(rows *sql.Rows) (c state.Count, err error) {
+		err = rows.Scan(&c.Watch, &c.State, &c.Class, &c.Jobs)
+		return c, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting jobs: %w", err)
 	}
-	return out, rows.Err()
+	return out, nil
 }
 
 // Cursors implements state.Store.

@@ -181,16 +181,10 @@ func jobIDs(ctx context.Context, tx *sql.Tx, states []state.JobState) ([]int64, 
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return collect(rows, func(rows *sql.Rows) (id int64, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	})
 }
 
 // AnsweredThrough implements state.Store.
@@ -241,20 +235,14 @@ func loadPackets(ctx context.Context, tx *sql.Tx, job int64) ([]state.Packet, er
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var out []state.Packet
-	for rows.Next() {
-		var p state.Packet
+	return collect(rows, func(rows *sql.Rows) (p state.Packet, err error) {
 		var meta sql.NullString
-		if err := rows.Scan(&p.ID, &p.TS, &p.Sender, &p.Text, &meta); err != nil {
-			return nil, err
-		}
+		err = rows.Scan(&p.ID, &p.TS, &p.Sender, &p.Text, &meta)
 		if meta.Valid {
 			p.Meta = json.RawMessage(meta.String)
 		}
-		out = append(out, p)
-	}
-	return out, rows.Err()
+		return p, err
+	})
 }
 
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }

@@ -54,16 +54,11 @@ func (s *Store) runs(ctx context.Context, where string, args ...any) ([]state.Ru
 	if err != nil {
 		return nil, fmt.Errorf("reading runs: %w", err)
 	}
-	defer rows.Close()
-	var out []state.Run
-	for rows.Next() {
-		r, err := scanRun(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading runs: %w", err)
-		}
-		out = append(out, r)
+	out, err := collect(rows, scanRun)
+	if err != nil {
+		return nil, fmt.Errorf("reading runs: %w", err)
 	}
-	return out, rows.Err()
+	return out, nil
 }
 
 func scanRun(rows *sql.Rows) (state.Run, error) {

@@ -232,6 +232,20 @@ func (s *Store) tx(ctx context.Context, do func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
+// collect reads all rows, and closes them.
+func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
 // Times are stored as microseconds since the epoch, 0 for the zero time.
 
 func toMicro(t time.Time) int64 {
